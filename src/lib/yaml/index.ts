@@ -1,0 +1,12 @@
+/**
+ * YAML as Go programs read and print it.
+ *
+ * `loadAll` reads values in one of Go's two dialects, `emit` prints them in the form of sigs.k8s.io/yaml (what kustomize,
+ * kubectl and Helm's toYaml print). `parseNodes` keeps tags, styles and spellings for engines that edit documents.
+ */
+
+export { compareKeys, emit, formatNumber } from './emit.ts'
+export { expandAliases, type LoadOptions, loadAll, nodeToJson } from './load.ts'
+export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
+export { type ParseOptions, parseNodes, type YamlLimits, yamlError } from './parse.ts'
+export { type Dialect, parseInteger, resolveTag } from './schema.ts'

@@ -1,0 +1,244 @@
+/** Nodes → plain values, as the two Go libraries decode them. */
+
+import type { ParseError } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import { formatNumber } from './emit.ts'
+import { copyNode, type Node } from './node.ts'
+import { type ParseOptions, parseNodes, yamlError } from './parse.ts'
+import { parseBoolean, parseFloatWord, parseInteger, parseTimestamp, resolveTag } from './schema.ts'
+
+/** Nodes that aliases may add to one document: more is a bomb. Source: the bound of go-yaml for small documents. */
+const MAX_ALIASED_NODES = 400_000
+const RESOLVABLE: ReadonlySet<string> = new Set(['!!null', '!!bool', '!!int', '!!float', '!!timestamp', '!!str'])
+
+export interface LoadOptions extends ParseOptions {
+  /** Refuse duplicate keys in the `sigs` dialect too (there the last one wins); `kyaml` always refuses them. */
+  readonly strict?: boolean
+}
+
+/**
+ * Loads every document of a text; an empty document is null, a text of nothing but comments has none.
+ * Integers beyond 2^53 are `bigint`. Timestamps are strings: as written (`sigs`), in RFC 3339 form (`kyaml`).
+ * @throws ParseError with file and line for what the Go library refuses: bad syntax, duplicate keys, keys that are no scalars, infinities.
+ */
+export function loadAll(text: string, options: LoadOptions): Json[] {
+  const withoutMark = text.startsWith('\ufeff') ? text.slice(1) : text
+  return parseNodes(withoutMark, options).map((node) => {
+    if (options.dialect === 'kyaml') expandAliases(node, options.file)
+    return new Decoder(options).decode(node)
+  })
+}
+
+/** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
+export function nodeToJson(node: Node, file?: string): Json {
+  return new Decoder({ dialect: 'kyaml', file }).decode(node)
+}
+
+/**
+ * Replaces aliases and merge keys by what they stand for, in place.
+ * Keys of the mapping itself win over merged ones; of several merged mappings the first wins.
+ */
+export function expandAliases(root: Node, file?: string): void {
+  let budget = MAX_ALIASED_NODES
+  const expanding = new Set<Node>()
+  expand(root)
+
+  function expand(node: Node): void {
+    if (node.kind === 'scalar') {
+      node.anchor = undefined
+      return
+    }
+    if (expanding.has(node)) throw yamlError(`anchor '${node.anchor}' value contains itself`, file, node.line)
+    expanding.add(node)
+    if (node.kind === 'map') mergeKeys(node)
+    for (let i = 0; i < node.content.length; i++) {
+      const child = node.content[i]
+      if (child?.kind === 'alias') node.content[i] = resolved(child)
+      else if (child) expand(child)
+    }
+    node.anchor = undefined
+    expanding.delete(node)
+  }
+
+  function resolved(alias: Node): Node {
+    const target = alias.target
+    if (!target) throw yamlError(`unknown anchor '${alias.value}' referenced`, file, alias.line)
+    if (target.kind !== 'alias') expand(target)
+    spend(target, alias)
+    return copyNode(target)
+  }
+
+  function spend(node: Node, alias: Node): void {
+    if (--budget < 0) throw yamlError('document contains excessive aliasing', file, alias.line)
+    for (const child of node.content) spend(child, alias)
+  }
+
+  function mergeKeys(map: Node): void {
+    const at = map.content.findIndex((key, i) => i % 2 === 0 && key.tag === '!!merge')
+    if (at < 0) return
+    if (map.content.some((key, i) => i > at && i % 2 === 0 && key.tag === '!!merge')) {
+      throw yamlError('duplicate merge key', file, map.line)
+    }
+    const [, value] = map.content.splice(at, 2)
+    const sources = value ? mergeSources(value) : []
+    const own = new Set(map.content.filter((_, i) => i % 2 === 0).map((key) => key.value))
+    for (const source of sources) {
+      expand(source)
+      for (let i = 0; i < source.content.length; i += 2) {
+        const [key, inherited] = [source.content[i], source.content[i + 1]]
+        if (!key || !inherited || own.has(key.value)) continue
+        own.add(key.value)
+        spend(inherited, map)
+        map.content.push(copyNode(key), copyNode(inherited))
+      }
+    }
+  }
+
+  function mergeSources(value: Node): Node[] {
+    if (value.kind === 'map') return [value]
+    if (value.kind === 'alias') {
+      if (value.target?.kind === 'map') return [value.target]
+      throw yamlError('invalid map merge: received alias for a non-map value', file, value.line)
+    }
+    if (value.kind !== 'seq') throw yamlError('map merge requires map or sequence of maps as the value', file, value.line)
+    return value.content.flatMap((item) => {
+      if (item.kind === 'seq') throw yamlError('invalid map merge: received a nested sequence', file, item.line)
+      return mergeSources(item)
+    })
+  }
+}
+
+/** Decodes one document. Errors carry the line of the node. */
+class Decoder {
+  readonly #options: LoadOptions
+  #aliased = 0
+  #insideAlias = 0
+  readonly #open = new Set<Node>()
+
+  constructor(options: LoadOptions) {
+    this.#options = options
+  }
+
+  decode(node: Node): Json {
+    if (this.#insideAlias > 0 && ++this.#aliased > MAX_ALIASED_NODES)
+      throw this.#error('document contains excessive aliasing', node)
+    switch (node.kind) {
+      case 'scalar':
+        return this.#scalar(node)
+      case 'seq':
+        return node.content.map((item) => this.decode(item))
+      case 'map':
+        return this.#map(node)
+      case 'alias':
+        return this.#throughAlias(node, (target) => this.decode(target))
+    }
+  }
+
+  #throughAlias<T>(alias: Node, read: (target: Node) => T): T {
+    const target = alias.target
+    if (!target || this.#open.has(target)) throw this.#error(`anchor '${alias.value}' value contains itself`, alias)
+    this.#open.add(target)
+    this.#insideAlias++
+    const value = read(target)
+    this.#insideAlias--
+    this.#open.delete(target)
+    return value
+  }
+
+  #map(node: Node): JsonObject {
+    const object: JsonObject = {}
+    const lines = new Map<string, number>()
+    for (let i = 0; i < node.content.length; i += 2) {
+      const [keyNode, valueNode] = [node.content[i], node.content[i + 1]]
+      if (!keyNode || !valueNode) continue
+      if (keyNode.tag === '!!merge') {
+        this.#merge(valueNode, object)
+        continue
+      }
+      const key = this.#key(keyNode)
+      const earlier = lines.get(key)
+      if (earlier !== undefined && (this.#options.strict || this.#options.dialect === 'kyaml')) {
+        throw this.#error(`mapping key ${JSON.stringify(key)} already defined at line ${earlier}`, keyNode)
+      }
+      lines.set(key, keyNode.line)
+      setOwn(object, key, this.decode(valueNode))
+    }
+    return object
+  }
+
+  #merge(value: Node, object: JsonObject): void {
+    if (value.kind === 'alias') {
+      this.#throughAlias(value, (target) => this.#merge(target, object))
+      return
+    }
+    if (value.kind === 'seq') {
+      for (const item of value.content.toReversed()) this.#merge(item, object)
+      return
+    }
+    if (value.kind !== 'map') throw this.#error('map merge requires map or sequence of maps as the value', value)
+    for (const [key, inherited] of Object.entries(this.#map(value))) setOwn(object, key, inherited)
+  }
+
+  #key(node: Node): string {
+    if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target))
+    if (node.kind !== 'scalar') throw this.#error('a mapping key has to be a scalar', node)
+    const value = this.#scalar(node)
+    if (typeof value === 'string') return value
+    if (value === null) throw this.#error('a mapping key must not be null', node)
+    if (this.#options.dialect === 'kyaml') {
+      throw this.#error(`the mapping key ${node.value} is not a string: put it in quotes`, node)
+    }
+    return typeof value === 'number' ? formatNumber(value) : String(value)
+  }
+
+  #scalar(node: Node): null | boolean | number | bigint | string {
+    const { value } = node
+    if (node.tag === '!!str') return value
+    if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
+    if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
+    const implied = resolveTag(value, this.#options.dialect)
+    if (node.style !== 'plain' && (node.tag === '' || node.tag === implied)) return value
+    if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
+    return this.#resolved(node, implied)
+  }
+
+  /** An explicit tag that the text alone would not have: only integers may be read as floats. */
+  #coerced(node: Node, implied: string): number | bigint {
+    if (node.tag === '!!float' && implied === '!!int') return parseInteger(node.value) ?? 0
+    throw this.#error(`cannot decode ${implied} \`${node.value}\` as a ${node.tag}`, node)
+  }
+
+  #resolved(node: Node, tag: string): null | boolean | number | bigint | string {
+    switch (tag) {
+      case '!!null':
+        return null
+      case '!!bool':
+        return parseBoolean(node.value)
+      case '!!int':
+        return parseInteger(node.value) ?? node.value
+      case '!!float':
+        return this.#finite(node)
+      case '!!timestamp':
+        return this.#options.dialect === 'kyaml' ? (parseTimestamp(node.value) ?? node.value) : node.value
+      default:
+        return node.value
+    }
+  }
+
+  #finite(node: Node): number {
+    const value = parseFloatWord(node.value)
+    if (Number.isFinite(value)) return value
+    const name = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
+    throw this.#error(`json: unsupported value: ${name}`, node)
+  }
+
+  #error(reason: string, node: Node): ParseError {
+    return yamlError(reason, this.#options.file, node.line)
+  }
+}
+
+/** Sets a key that may be `__proto__`. */
+function setOwn(object: JsonObject, key: string, value: Json): void {
+  if (key !== '__proto__') object[key] = value
+  else Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
+}

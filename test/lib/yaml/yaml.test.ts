@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest'
+import { ParseError } from '../../../src/lib/errors.ts'
+import { compareKeys, type Dialect, emit, loadAll } from '../../../src/lib/yaml/index.ts'
+
+function load(text: string, dialect: Dialect = 'sigs') {
+  return loadAll(text, { dialect, file: 'a.yaml' })[0]
+}
+
+describe('loadAll', () => {
+  it.each([
+    ['on', true, 'on'],
+    ['No', false, 'No'],
+    ['true', true, true],
+    ['0777', 511, 511],
+    ['010', 8, 8],
+    ['08', 8, 8],
+    ['0o17', 15, 15],
+    ['0b11', 3, 3],
+    ['1_000', 1000, 1000],
+    ['1e3', 1000, 1000],
+    ['685_230.15', 685230.15, 685230.15],
+    ['1:30', '1:30', '1:30'],
+    ['2001-12-14', '2001-12-14', '2001-12-14T00:00:00Z'],
+    ['2001-02-30', '2001-02-30', '2001-02-30'],
+    ['2001-12-14t21:59:43.10-05:00', '2001-12-14t21:59:43.10-05:00', '2001-12-14T21:59:43.1-05:00'],
+    ['~', null, null],
+    ['9007199254740993', 9007199254740993n, 9007199254740993n],
+    ['12345678901234567890', 12345678901234567890n, 12345678901234567890n],
+    ['!foo bar', 'bar', 'bar'],
+    ['!!str 12', '12', '12'],
+    ['!!binary aGk=', 'hi', 'hi'],
+    ['"on"', 'on', 'on'],
+  ])('F-KUS-08 reads %s as each Go library does', (text, sigs, kyaml) => {
+    expect(load(`k: ${text}`, 'sigs')).toEqual({ k: sigs })
+    expect(load(`k: ${text}`, 'kyaml')).toEqual({ k: kyaml })
+  })
+
+  it('reads boolean words as keys in the sigs dialect only', () => {
+    expect(load('on: 1')).toEqual({ true: 1 })
+    expect(load('on: 1', 'kyaml')).toEqual({ on: 1 })
+  })
+
+  it('merges mappings, own keys and earlier mappings first', () => {
+    const text = 'a: &a {p: 1, q: 1}\nb: &b {q: 2, r: 2}\nc:\n  <<: [*a, *b]\n  p: 0\n'
+    expect(load(text, 'kyaml')).toMatchObject({ c: { p: 0, q: 1, r: 2 } })
+    expect(load(text, 'sigs')).toMatchObject({ c: { p: 0, q: 1, r: 2 } })
+  })
+
+  it('keeps the keys of a prototype as plain keys', () => {
+    const value = load('__proto__: {polluted: true}\nconstructor: 1')
+    expect(Object.keys(value as object)).toEqual(['__proto__', 'constructor'])
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+    expect(emit(value ?? null)).toBe('__proto__:\n  polluted: true\nconstructor: 1\n')
+  })
+
+  it('F-KUS-06 names file and line of a tab, a duplicate key and a NUL byte; takes a byte-order mark and CRLF', () => {
+    expect(() => load('a:\n\tb: 1\n')).toThrow(/^a\.yaml: yaml: line 2: /)
+    expect(() => load('a: 1\nb: 2\na: 3\n', 'kyaml')).toThrow('a.yaml: yaml: line 3: mapping key "a" already defined at line 1')
+    expect(() => load('a: 1\nb: "x\0"\n')).toThrow(/^a\.yaml: yaml: line 2: /)
+    expect(load('\ufeffa: 1\r\nb: |\r\n  x\r\n')).toEqual({ a: 1, b: 'x\n' })
+  })
+
+  it('F-KUS-07 stops at alias bombs, deep nesting and huge texts', () => {
+    const bomb = ['a0: &a0 [x,x,x,x,x,x,x,x,x]']
+    for (let i = 1; i < 10; i++)
+      bomb.push(
+        `a${i}: &a${i} [${Array(9)
+          .fill(`*a${i - 1}`)
+          .join(',')}]`,
+      )
+    for (const dialect of ['sigs', 'kyaml'] as const) {
+      expect(() => load(bomb.join('\n'), dialect)).toThrow('excessive aliasing')
+      expect(() => load(`${'['.repeat(5000)}${']'.repeat(5000)}`, dialect)).toThrow(ParseError)
+    }
+    expect(() => loadAll('a: 1', { dialect: 'sigs', maxLength: 3 })).toThrow('more than the limit of 3')
+    expect(() => load('a: &a [*a]')).toThrow('contains itself')
+    expect(() => load('a: &a [*a]', 'kyaml')).toThrow('contains itself')
+  })
+
+  it('has a value for each document, none for comments alone', () => {
+    expect(loadAll('a: 1\n---\n---\nb: 2\n', { dialect: 'sigs' })).toEqual([{ a: 1 }, null, { b: 2 }])
+    expect(loadAll('# nothing\n', { dialect: 'sigs' })).toEqual([])
+  })
+})
+
+describe('emit', () => {
+  it.each([
+    [{ b: [1, { c: 'x', a: [] }], a: {} }, 'a: {}\nb:\n- 1\n- a: []\n  c: x\n'],
+    [[['a', 'b'], ['c']], '- - a\n  - b\n- - c\n'],
+    [{ k: 'on', y: 'n' }, 'k: "on"\n"y": "n"\n'],
+    [
+      ['', '~', '1', '1.5', '0x1f', '2001-12-14', '1:30', 'null', '<<'],
+      '- ""\n- "~"\n- "1"\n- "1.5"\n- "0x1f"\n- "2001-12-14"\n- "1:30"\n- "null"\n- <<\n',
+    ],
+    [
+      ['a: b', '- a', ' a', 'a ', '#a', 'a #b', '*a', "it's", '@a'],
+      "- 'a: b'\n- '- a'\n- ' a'\n- 'a '\n- '#a'\n- 'a #b'\n- '*a'\n- it's\n- '@a'\n",
+    ],
+    [['a\tb', '\u0007', '😀', 'ü', '\u2028'], '- "a\\tb"\n- "\\a"\n- "\\U0001F600"\n- ü\n- \'\u2028\'\n'],
+    [{ k: 'a\nb\n' }, 'k: |\n  a\n  b\n'],
+    [{ k: 'a\nb' }, 'k: |-\n  a\n  b\n'],
+    [{ k: 'a\n\n' }, 'k: |+\n  a\n\n'],
+    [{ k: ' a\n' }, 'k: |2\n   a\n'],
+    [{ k: 'a \nb' }, 'k: "a \\nb"\n'],
+    [{ k: 'a\n\tb' }, 'k: "a\\n\\tb"\n'],
+    [
+      [1e21, 0.00001, 1234567.5, 1e20, 100, 12345678901234567890n],
+      '- 1e+21\n- 1e-05\n- 1.2345675e+06\n- 1e+20\n- 100\n- 12345678901234567890\n',
+    ],
+  ])('prints values as Go does: %#', (value, expected) => {
+    expect(emit(value)).toBe(expected)
+  })
+
+  it('folds plain and quoted lines after column 80', () => {
+    const words = 'word '.repeat(20).trim()
+    expect(emit({ k: words })).toBe(`k: ${'word '.repeat(15)}word\n  ${'word '.repeat(4).trim()}\n`)
+  })
+
+  it('writes a key of more than 128 bytes as a complex one', () => {
+    const key = 'k'.repeat(129)
+    expect(emit({ [key]: 1 })).toBe(`? ${key}\n: 1\n`)
+  })
+})
+
+it('sorts keys in natural order', () => {
+  expect(['k10', 'k2', 'aB', 'a_b', 'b', 'a1', 'a01', 'a'].sort(compareKeys)).toEqual([
+    'a',
+    'a_b',
+    'a1',
+    'a01',
+    'aB',
+    'b',
+    'k2',
+    'k10',
+  ])
+})
