@@ -45,7 +45,7 @@ let directories = 0
 export function run(
   command: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
+  options: { readonly input?: string | Uint8Array; readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): Promise<string> {
   const { input, ...rest } = options
   return new Promise((resolve, reject) => {
