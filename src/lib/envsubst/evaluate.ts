@@ -18,7 +18,7 @@ export interface SubstituteOptions {
 export function substitute(text: string, variables: ReadonlyMap<string, string>, options: SubstituteOptions): string {
   if (!text.includes('$')) return text
   const { strict, maxLength = 32 * 2 ** 20 } = options
-  const limits = { maxLength, work: 0, maxWork: 200_000_000 }
+  const limits = { maxLength, work: 0, maxWork: 20_000_000 }
   return join(parse(text), (expansion) => expand(expansion, variables, strict, limits), limits)
 }
 
