@@ -1,0 +1,18 @@
+# Needs Node 20 or later and npm; npm brings Node 24, which the scripts run with, and everything else but the Kubernetes programs
+# of the tests and the demo (see test/tools/tools.ts).
+#
+#   make demo                 a cluster, a Git repository and Sluice between them, until Ctrl-C
+#   make demo ARGS=--once     the same story, then the end: exit code 0 if every step held
+#   make test                 every test; ARGS=test/kube runs a part
+#   make bench ARGS='--apps 50'
+
+ARGS ?=
+
+.PHONY: demo test lint typecheck generate bench build
+
+demo test lint typecheck generate bench build: node_modules/.package-lock.json
+	npm run --silent $@ -- $(ARGS)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
