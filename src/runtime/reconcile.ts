@@ -47,6 +47,11 @@ export interface Loop<T extends FluxObject = FluxObject> {
   readonly concurrent: number
   /** Condition types of this kind besides Ready, Reconciling and Stalled; conditions of other types belong to others. */
   readonly conditions: readonly string[]
+  /**
+   * Message of Ready=Unknown, which then shows in every run that lasts (Kustomization: "Reconciliation in progress"). Absent: Ready only
+   * turns Unknown, with the message of `progress`, when it was absent, Unknown or of another generation.
+   */
+  readonly inProgress?: string
   /** Fields that are part of the API and not built yet: an object that uses one is Stalled with its name. */
   readonly unsupported: readonly UnsupportedField<T>[]
   /** What, besides the object itself, queues it. */
@@ -104,7 +109,7 @@ export interface Context<T extends FluxObject = FluxObject> extends Environment 
   event(event: EventDraft): void
   /**
    * Waits without holding a worker. The signal is aborted when anything happens to the object (then the run ends and the next one
-   * starts at once) or at shutdown. The last `progress` message is written to the API first.
+   * starts at once) or at shutdown. The last `progress` message is written to the API when the wait does not end at once.
    */
   parked<R>(wait: (signal: AbortSignal) => Promise<R>): Promise<R>
 }
