@@ -1,0 +1,63 @@
+/** What becomes of the managed objects when their Kustomization is deleted. */
+import type { Kustomization } from '../api/kustomization.ts'
+import { conditionOf } from '../api/meta.ts'
+import { keyOf } from '../api/object.ts'
+import { type Applier, HealthError } from '../kube/applier.ts'
+import { changeLog } from '../kube/changes.ts'
+import { entryOf } from '../kube/inventory.ts'
+import { type Context, type EventDraft, Retryable } from '../runtime/reconcile.ts'
+import { timeoutMs } from './health.ts'
+import { failureOf } from './prune.ts'
+
+/**
+ * Deletes the objects as `deletionPolicy` says. The source is not needed for it.
+ * @throws Retryable PruneFailed when an object could not be deleted: the finalizer stays.
+ */
+export async function finalize(ks: Kustomization, context: Context<Kustomization>, applier: Applier): Promise<void> {
+  const entries = ks.status?.inventory?.entries ?? []
+  if (!deletesObjects(ks) || entries.length === 0) return
+  const post = (severity: EventDraft['severity'], message: string) => context.event(eventOf(ks, severity, message))
+
+  const result = await applier.prune(entries, { owner: keyOf(ks), signal: context.signal })
+  const failure = failureOf(result)
+  if (failure !== undefined) {
+    post('error', 'pruning for deleted resource failed')
+    throw new Retryable('PruneFailed', failure)
+  }
+  const log = changeLog(result.changes)
+  if (log !== '') post('info', log)
+  if (ks.spec.deletionPolicy !== 'WaitForTermination') return
+
+  const deleted = result.changes.filter(({ action }) => action === 'deleted').map(({ ref }) => entryOf(ref))
+  try {
+    await context.parked((signal) => applier.terminated(deleted, { timeoutMs: timeoutMs(ks), failFast: false, signal }))
+  } catch (error) {
+    if (!(error instanceof HealthError)) throw error
+    // The objects are on their way out; holding the Kustomization for longer would help nobody.
+    context.log.error({ error: error.message }, 'failed to wait for resources termination')
+    post('error', 'failed to wait for resources termination')
+  }
+}
+
+/** Source: finalizerShouldDeleteResources of Flux. */
+export function deletesObjects({ spec }: Kustomization): boolean {
+  if (spec.suspend) return false
+  switch (spec.deletionPolicy || 'MirrorPrune') {
+    case 'MirrorPrune':
+      return spec.prune
+    case 'Delete':
+    case 'WaitForTermination':
+      return true
+    case 'Orphan':
+      return false
+  }
+}
+
+function eventOf(ks: Kustomization, severity: EventDraft['severity'], message: string): EventDraft {
+  const { lastAppliedRevision, lastAppliedOriginRevision } = ks.status ?? {}
+  const metadata = {
+    ...(lastAppliedRevision && { revision: lastAppliedRevision }),
+    ...(lastAppliedOriginRevision && { originRevision: lastAppliedOriginRevision }),
+  }
+  return { severity, reason: conditionOf(ks, 'Ready')?.reason ?? severity, message, metadata }
+}

@@ -1,0 +1,226 @@
+/** Kustomization: keeps the cluster equal to the manifests that its source builds. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
+import { type Key, keyOf } from '../api/object.ts'
+import { type Applier, ApplyError, type InventoryEntry } from '../kube/applier.ts'
+import { type Change, changeLog } from '../kube/changes.ts'
+import { formatDuration, parseDuration } from '../lib/duration.ts'
+import { messageOf } from '../lib/errors.ts'
+import type { UnpackedArtifact } from '../runtime/artifacts.ts'
+import { type Cause, type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
+import { pathInArtifact } from './build.ts'
+import { Builds, type WantedObjects } from './builds.ts'
+import { dependenciesReady } from './depends.ts'
+import { finalize } from './finalize.ts'
+import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
+import { withRun } from './history.ts'
+import { prune } from './prune.ts'
+import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
+import { readSubstitution } from './variables.ts'
+import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
+
+export interface KustomizationParts {
+  readonly applier: Applier
+  /** Called at each build that is really run. */
+  readonly onBuild?: (key: Key) => void
+}
+
+export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loop<Kustomization> {
+  const builds = new Builds(onBuild)
+  const deadlines = new Deadlines()
+  return {
+    kind: kustomizationKind,
+    controller: 'kustomize-controller',
+    concurrent: 4,
+    conditions: ['Healthy'],
+    inProgress: 'Reconciliation in progress',
+    unsupported,
+    watches: [sourceChanged, dependencyReady, substituteInputChanged, managedObjectChanged(applier)],
+    reconcile: (ks, context) => new Run(ks, context, { applier, builds, deadlines }).reconcile(),
+    finalize: (ks, context) => finalize(ks, context, applier),
+    forget(key) {
+      builds.forget(key)
+      deadlines.forget(key)
+      applier.forget(key)
+    },
+  }
+}
+
+const unsupported: readonly UnsupportedField<Kustomization>[] = [
+  { field: 'spec.decryption', isUsed: ({ spec }) => spec.decryption !== undefined },
+  { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
+  { field: 'spec.serviceAccountName', isUsed: ({ spec }) => Boolean(spec.serviceAccountName) },
+  { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
+  { field: 'spec.healthCheckExprs', isUsed: ({ spec }) => (spec.healthCheckExprs?.length ?? 0) > 0 },
+  { field: 'spec.dependsOn.readyExpr', isUsed: ({ spec }) => spec.dependsOn?.some(({ readyExpr }) => readyExpr) ?? false },
+  { field: 'spec.sourceRef.kind OCIRepository', isUsed: ({ spec }) => spec.sourceRef.kind === 'OCIRepository' },
+  { field: 'spec.sourceRef.kind Bucket', isUsed: ({ spec }) => spec.sourceRef.kind === 'Bucket' },
+]
+
+interface Parts {
+  readonly applier: Applier
+  readonly builds: Builds
+  readonly deadlines: Deadlines
+}
+
+/** After these an object may differ from what the watches told; after others only what is known to have changed is written. */
+const verifyingCauses: readonly Cause[] = ['created', 'interval', 'requested', 'retry']
+
+/** One run: the steps share its object, context and parts. */
+class Run {
+  readonly #ks: Kustomization
+  readonly #context: Context<Kustomization>
+  readonly #parts: Parts
+
+  constructor(ks: Kustomization, context: Context<Kustomization>, parts: Parts) {
+    this.#ks = ks
+    this.#context = context
+    this.#parts = parts
+  }
+
+  /**
+   * Reads the source's artifact, the dependencies and what the spec names; writes the managed objects.
+   * @throws Waiting for a source or dependency, Stalled for a spec that cannot work, Retryable for the rest.
+   */
+  async reconcile(): Promise<Outcome<Kustomization>> {
+    const source = await readySource(this.#ks, this.#context)
+    await dependenciesReady(this.#ks, source, this.#context)
+    try {
+      return await this.#reconcileRevision(source)
+    } catch (error) {
+      if (error instanceof Retryable) this.#context.metrics.applyStatus(this.#context.key, 'failure')
+      throw error
+    }
+  }
+
+  async #reconcileRevision(source: Source): Promise<Outcome<Kustomization>> {
+    this.#progress('Fetching manifests', source)
+    const unpacked = await openArtifact(this.#ks, source, this.#context)
+    await this.#findPath(source, unpacked)
+    this.#context.set({ lastAttemptedRevision: source.revision })
+
+    this.#progress('Building manifests', source)
+    const wanted = await this.#build(source, unpacked)
+    try {
+      await this.#apply(source, unpacked, wanted)
+    } catch (error) {
+      if (error instanceof Retryable) this.#keepHistory(source, wanted, error.reason)
+      throw error
+    }
+    this.#keepHistory(source, wanted, 'ReconciliationSucceeded')
+    return this.#succeeded(source)
+  }
+
+  /** Before anything is read below the path, so that a wrong one is told apart from a broken build. */
+  async #findPath(source: Source, unpacked: UnpackedArtifact): Promise<void> {
+    const path = this.#ks.spec.path ?? ''
+    try {
+      await stat(join(unpacked.directory, pathInArtifact(path)))
+    } catch (error) {
+      const message = `kustomization path not found: '${path}' does not exist in revision ${source.revision}`
+      throw failure(this.#ks, source, 'ArtifactFailed', message, error)
+    }
+  }
+
+  async #build(source: Source, unpacked: UnpackedArtifact): Promise<WantedObjects> {
+    const { client, flags, signal } = this.#context
+    const strict = flags.featureGates.get('StrictPostBuildSubstitutions') ?? true
+    try {
+      const substitution = await readSubstitution(this.#ks, { client, strict, signal })
+      return await this.#parts.builds.of(this.#ks, { unpacked, substitution, environment: this.#context, signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      throw failure(this.#ks, source, 'BuildFailed', messageOf(error), error)
+    }
+  }
+
+  async #apply(source: Source, unpacked: UnpackedArtifact, wanted: WantedObjects): Promise<void> {
+    this.#progress('Detecting drift', source)
+    const before = this.#ks.status?.inventory?.entries ?? []
+    const entries = await this.#inventory(source, wanted)
+    const stale = minus(before, entries)
+    // Recorded first (a write only if it grows): whatever happens below, nothing that we may have created is forgotten.
+    if (minus(entries, before).length > 0) await this.#context.record({ inventory: { entries: [...entries, ...stale] } })
+    const changes = await this.#write(source, wanted)
+
+    const { ks, context } = { ks: this.#ks, context: this.#context }
+    const pruned = await prune({ ks, revision: source, unpacked, stale, context, ...this.#parts })
+    // Before any wait: a failing check must not bring pruned objects back into the record.
+    await context.record({ inventory: { entries: [...entries, ...pruned.kept] } })
+    if (pruned.failure !== undefined) throw failure(ks, source, 'PruneFailed', pruned.failure)
+
+    await checkHealth({ ks, revision: source, changes, context, ...this.#parts })
+  }
+
+  async #inventory(source: Source, wanted: WantedObjects): Promise<readonly InventoryEntry[]> {
+    try {
+      return await this.#parts.applier.inventory(wanted)
+    } catch (error) {
+      throw this.#applyFailure(source, error)
+    }
+  }
+
+  /** Makes the objects as wanted, and tells what that changed. */
+  async #write(source: Source, wanted: WantedObjects): Promise<readonly Change[]> {
+    const { causes, signal } = this.#context
+    const verify = verifyingCauses.some((cause) => causes.has(cause))
+    try {
+      const force = this.#ks.spec.force ?? false
+      const changes = await this.#parts.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, signal })
+      this.#announce(source, changes.filter(hasChanged))
+      return changes
+    } catch (error) {
+      throw this.#applyFailure(source, error)
+    }
+  }
+
+  #announce(source: Source, changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    const message = changeLog(changes)
+    this.#context.log.info({ output: message, revision: source.revision }, 'server-side apply completed')
+    this.#context.event({ severity: 'info', reason: 'Progressing', message, metadata: eventMetadata(source) })
+  }
+
+  #applyFailure(source: Source, error: unknown): unknown {
+    if (this.#context.signal.aborted) return error
+    const log = error instanceof ApplyError ? changeLog(error.changes.filter(hasChanged)) : ''
+    const message = log === '' ? messageOf(error) : `${messageOf(error)}\n${log}`
+    return failure(this.#ks, source, 'ReconciliationFailed', message, error)
+  }
+
+  #succeeded(source: Source): Outcome<Kustomization> {
+    const { clock, startedAt, metrics, key } = this.#context
+    const intervalMs = parseDuration(this.#ks.spec.interval)
+    metrics.applyStatus(key, 'success')
+    const elapsed = formatDuration(clock.now() - startedAt)
+    return {
+      ready: { reason: 'ReconciliationSucceeded', message: `Applied revision: ${source.revision}` },
+      status: { lastAppliedRevision: source.revision, lastAppliedOriginRevision: source.originRevision },
+      requeueAfterMs: intervalMs,
+      event: {
+        severity: 'info',
+        reason: 'ReconciliationSucceeded',
+        message: `Reconciliation finished in ${elapsed}, next run in ${formatDuration(intervalMs)}`,
+        metadata: { ...eventMetadata(source), commit_status: 'update' },
+      },
+    }
+  }
+
+  #keepHistory(source: Source, { digest }: WantedObjects, status: string): void {
+    const { clock, startedAt } = this.#context
+    const at = clock.now()
+    const run = { digest, at, durationMs: at - startedAt, status, metadata: eventMetadata(source) }
+    this.#context.set({ history: withRun(this.#ks.status?.history ?? [], run) })
+  }
+
+  #progress(what: string, { revision }: Source): void {
+    this.#context.progress(`${what} for revision ${revision} with a timeout of ${formatDuration(timeoutMs(this.#ks))}`)
+  }
+}
+
+/** The entries of the first list whose objects are not in the second. */
+function minus(entries: readonly InventoryEntry[], others: readonly InventoryEntry[]): InventoryEntry[] {
+  const ids = new Set(others.map(({ id }) => id))
+  return entries.filter(({ id }) => !ids.has(id))
+}

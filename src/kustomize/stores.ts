@@ -1,0 +1,22 @@
+/** The caches that a run reads besides its own object. They know no shards: a dependency or source may belong to another process. */
+import { type GitRepository, gitRepositoryKind } from '../api/gitrepository.ts'
+import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
+import type { Informer, InformerOptions, Informers } from '../kube/informer.ts'
+import type { Flags } from '../runtime/flags.ts'
+
+interface View {
+  readonly informers: Informers
+  readonly flags: Flags
+}
+
+export function allKustomizations({ informers, flags }: View): Informer<Kustomization> {
+  return informers.get<Kustomization>(kustomizationKind, scope(flags))
+}
+
+export function allSources({ informers, flags }: View): Informer<GitRepository> {
+  return informers.get<GitRepository>(gitRepositoryKind, scope(flags))
+}
+
+function scope({ watchAllNamespaces, runtimeNamespace }: Flags): InformerOptions {
+  return watchAllNamespaces ? {} : { namespace: runtimeNamespace }
+}

@@ -1,0 +1,49 @@
+/** The variables of `spec.postBuild`: from ConfigMaps and Secrets, then from the spec itself. */
+import type { Kustomization } from '../api/kustomization.ts'
+import type { KubeObject } from '../api/object.ts'
+import type { Client } from '../kube/client.ts'
+
+/** What substitution needs; plain data for the worker. */
+export interface Substitution {
+  readonly variables: ReadonlyMap<string, string>
+  /** Whether an unknown variable is an error. */
+  readonly strict: boolean
+}
+
+/**
+ * Reads what `substituteFrom` names, later ones over earlier ones, `substitute` over all; values lose their newlines. Secrets are read each
+ * time and kept nowhere. Undefined when nothing is to be substituted.
+ * @throws Error naming what is missing and not optional, ApiError when it cannot be read.
+ */
+export async function readSubstitution(
+  ks: Kustomization,
+  { client, strict, signal }: { client: Client; strict: boolean; signal: AbortSignal },
+): Promise<Substitution | undefined> {
+  const { postBuild } = ks.spec
+  if (!postBuild) return undefined
+  const variables = new Map<string, string>()
+  for (const { kind, name, optional } of postBuild.substituteFrom ?? []) {
+    const ref = { apiVersion: 'v1', kind, namespace: ks.metadata.namespace, name }
+    const object = await client.find<KubeObject>(ref, { signal })
+    if (!object && !optional) {
+      throw new Error(
+        `substitute from '${kind}/${name}' error: ${kind.toLowerCase()}s "${name}" not found in namespace ${ref.namespace}`,
+      )
+    }
+    for (const [key, value] of dataOf(object)) variables.set(key, oneLine(value))
+  }
+  for (const [key, value] of Object.entries(postBuild.substitute ?? {})) variables.set(key, oneLine(value))
+  const isDue = variables.size > 0 || postBuild.substituteStrategy === 'Always'
+  return isDue ? { variables, strict } : undefined
+}
+
+function dataOf(object: KubeObject | undefined): (readonly [string, string])[] {
+  const data = object?.data
+  if (typeof data !== 'object' || data === null) return []
+  const decode = (value: string) => (object?.kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value)
+  return Object.entries(data).map(([key, value]) => [key, decode(String(value))])
+}
+
+function oneLine(value: string): string {
+  return value.replaceAll('\n', '')
+}

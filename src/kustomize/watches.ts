@@ -1,0 +1,75 @@
+/** What, besides a Kustomization itself, queues it. */
+import { gitRepositoryKind } from '../api/gitrepository.ts'
+import type { Kustomization } from '../api/kustomization.ts'
+import { conditionOf, isReady } from '../api/meta.ts'
+import { keyOf, keyText } from '../api/object.ts'
+import type { Applier } from '../kube/applier.ts'
+import type { Watch } from '../runtime/reconcile.ts'
+import { dependenciesOf, isMet, sortedByDependency } from './depends.ts'
+import { consumersIndex } from './source.ts'
+import { allKustomizations, allSources } from './stores.ts'
+
+/** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
+export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
+  const consumersOf = consumersIndex(own.store)
+  const stop = allSources(environment).subscribe(({ type, object, old }) => {
+    const artifact = object.status?.artifact
+    const before = old?.status?.artifact
+    if (type === 'deleted' || !artifact || artifact.digest === before?.digest) return
+    const consumers = consumersOf(`${gitRepositoryKind.kind}/${keyText(keyOf(object))}`)
+    // Other content under the same revision: an ignore rule has changed, and nobody has seen it yet.
+    const isRemade = before?.revision === artifact.revision
+    const due = consumers.filter((ks) => isRemade || !isAt(ks, artifact.revision))
+    for (const ks of sortedByDependency(due)) enqueue(keyOf(ks), 'source')
+  })
+  signal.addEventListener('abort', stop, { once: true })
+}
+
+/** Whether the revision is applied or about to be. */
+function isAt(ks: Kustomization, revision: string): boolean {
+  return ks.status?.lastAttemptedRevision === revision && (isReady(ks) || conditionOf(ks, 'Reconciling')?.status === 'True')
+}
+
+/** Queues the dependents of a Kustomization that has become ready, or ready at another revision. */
+export const dependencyReady: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
+  const dependentsOf = own.store.index('dependsOn', (ks) => dependenciesOf(ks).map(keyText))
+  const stop = allKustomizations(environment).subscribe(({ object, old }) => {
+    if (!old || !isMet(object)) return
+    const isNews = conditionOf(old, 'Ready')?.status === 'False' || stateOf(object) !== stateOf(old)
+    for (const dependent of dependentsOf(keyText(keyOf(object)))) {
+      // A slow run shows Ready as Unknown on its way back to True: nothing new for those that are ready themselves.
+      if (isNews || (!isMet(old) && !isReady(dependent))) enqueue(keyOf(dependent), 'dependency')
+    }
+  })
+  signal.addEventListener('abort', stop, { once: true })
+}
+
+function stateOf(ks: Kustomization): string {
+  return `${ks.status?.observedGeneration} ${ks.status?.lastAppliedRevision}`
+}
+
+/** Queues the Kustomizations that take variables from a labelled ConfigMap or Secret. Only metadata is watched: values are read when used. */
+export const substituteInputChanged: Watch<Kustomization> = ({ informers, own, environment, signal, enqueue }) => {
+  const { featureGates, watchConfigsLabelSelector } = environment.flags
+  if (featureGates.get('DisableConfigWatchers')) return
+  const usersOf = own.store.index('substituteFrom', (ks) =>
+    (ks.spec.postBuild?.substituteFrom ?? []).map(({ kind, name }) => `${kind}/${ks.metadata.namespace}/${name}`),
+  )
+  for (const kind of ['ConfigMap', 'Secret']) {
+    const options = { labelSelector: watchConfigsLabelSelector, metadataOnly: true }
+    const stop = informers.get({ apiVersion: 'v1', kind }, options).subscribe(({ object, initial }) => {
+      // What was there before us is read by every first run anyway.
+      if (initial) return
+      for (const ks of sortedByDependency(usersOf(`${kind}/${keyText(keyOf(object))}`))) enqueue(keyOf(ks), 'config')
+    })
+    signal.addEventListener('abort', stop, { once: true })
+  }
+}
+
+/** Queues the owner of an object that somebody else changed or deleted. */
+export function managedObjectChanged(applier: Applier): Watch<Kustomization> {
+  return ({ enqueue, signal }) => {
+    const stop = applier.onDrift(({ owner }) => enqueue(owner, 'drift'))
+    signal.addEventListener('abort', stop, { once: true })
+  }
+}
