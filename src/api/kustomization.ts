@@ -23,11 +23,11 @@ const dependency = object('A Kustomization that has to be ready first.', {
 /** Which objects a patch or an ignore rule is about; empty fields select everything. */
 function selector(description: string) {
   return object(description, {
-    group: optional(string('API group.')),
-    version: optional(string('API version.')),
-    kind: optional(string('Kind.')),
-    name: optional(string('Name.')),
-    namespace: optional(string('Namespace.')),
+    group: optional(string('A regular expression for the whole API group.')),
+    version: optional(string('A regular expression for the whole API version.')),
+    kind: optional(string('A regular expression for the whole kind.')),
+    name: optional(string('A regular expression for the whole name.')),
+    namespace: optional(string('A regular expression for the whole namespace.')),
     annotationSelector: optional(string('A selector in the syntax of label selectors, matched with the annotations.')),
     labelSelector: optional(string('A label selector.')),
   })
