@@ -1,6 +1,22 @@
 /** The apply engine's face: keeps the objects of many owners in one cluster as they were applied. */
 import type { Key, KubeObject, ObjectRef } from '../api/object.ts'
 import type { Action, Change } from './changes.ts'
+import type { Health } from './health.ts'
+
+/** What the engine needs of the runtime's clock. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /** Milliseconds of a clock that never jumps. */
+  monotonic(): number
+  /** Calls back once after `ms`. Returns how to cancel. */
+  after(ms: number, callback: () => void): () => void
+}
+
+/** What the engine needs of the runtime's logger. */
+export interface Log {
+  info(fields: object, message: string): void
+}
 
 /** An entry of `status.inventory`. Source: github.com/fluxcd/cli-utils object.ObjMetadata. */
 export interface InventoryEntry {
@@ -49,6 +65,7 @@ export interface PruneResult {
 }
 
 export interface HealthTarget {
+  /** Without a namespace where it is not known whether the kind has one. */
   readonly ref: ObjectRef
 }
 
@@ -56,6 +73,8 @@ export interface HealthOptions {
   readonly timeoutMs: number
   /** End at the first object that has failed for good. */
   readonly failFast: boolean
+  /** Decides instead of the kstatus rules where it returns something (`healthCheckExprs`). */
+  readonly rule?: (object: KubeObject) => Health | undefined
   readonly signal: AbortSignal
 }
 
@@ -104,6 +123,8 @@ export interface Applier {
   onDrift(listener: (drift: Drift) => void): () => void
   /** Drops what is kept in memory for an owner. */
   forget(owner: Key): void
+  /** Ends all watches. */
+  close(): Promise<void>
 }
 
-export type { Action, Change }
+export type { Action, Change, Health }
