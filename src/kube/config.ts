@@ -156,7 +156,7 @@ function parseKubeconfig(text: string, origin: string, directory: string | undef
   if (text.length > maxTextLength) throw new Error(`${origin}: too large for a kubeconfig (${text.length} characters)`)
   let root: Fields
   try {
-    root = fieldsOf(load(text, { filename: origin }))
+    root = fieldsOf(text.trim() === '' ? {} : load(text, { filename: origin }))
   } catch {
     // The parser's message quotes the text, which holds credentials.
     throw new Error(`${origin}: the kubeconfig is not valid YAML`)

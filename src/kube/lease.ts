@@ -124,24 +124,25 @@ export class Lease {
 
   async #renew(tenure: Tenure): Promise<void> {
     const { signal } = tenure.stop
-    while (!signal.aborted) {
+    for (;;) {
       await this.#pause(this.#retryPeriodMs, signal)
-      if (signal.aborted) return tenure.cancelDeadline()
+      if (signal.aborted) break
       const startedAt = this.#clock.monotonic()
-      if (await this.#try(signal, (attempt) => this.#write(this.#ours(), attempt))) this.#extend(tenure, startedAt)
-      else if (!signal.aborted) await this.#look(tenure)
+      const renewed =
+        (await this.#try(signal, (attempt) => this.#write(this.#ours(), attempt))) ||
+        (await this.#try(signal, (attempt) => this.#renewFresh(tenure, attempt)))
+      if (renewed && !signal.aborted) this.#extend(tenure, startedAt)
     }
     tenure.cancelDeadline()
   }
 
-  /** After a renewal that failed: somebody may have written to the lease, or taken it. */
-  async #look(tenure: Tenure): Promise<void> {
-    const { signal } = tenure.stop
-    const read = await this.#try(signal, async (attempt) => {
-      this.#see(await this.#read(attempt))
-      return true
-    })
-    if (read && this.holder !== this.#options.identity) this.#lose(tenure, `it is held by "${this.holder}"`)
+  /** After a renewal that failed: somebody may have written to the lease, deleted it, or taken it. */
+  async #renewFresh(tenure: Tenure, signal: AbortSignal): Promise<boolean> {
+    this.#see(await this.#read(signal))
+    if (!this.#seen) return this.#create(signal)
+    if (this.holder === this.#options.identity) return this.#write(this.#ours(), signal)
+    this.#lose(tenure, `it is held by "${this.holder}"`)
+    return false
   }
 
   /** Counted from the start of the request that renewed it: others may have seen its effect from then on. */
@@ -257,12 +258,14 @@ export class Lease {
 
   /** Resolves after the time, when the signal is aborted, or when `handOut`'s function is called. */
   async #pause(ms: number, signal: AbortSignal, handOut?: (wake: () => void) => void): Promise<void> {
+    if (signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#clock.after(ms, resolve)
-    signal.addEventListener('abort', () => resolve(), { once: true })
-    if (signal.aborted) resolve()
-    handOut?.(resolve)
+    const wake = () => resolve()
+    const cancel = this.#clock.after(ms, wake)
+    signal.addEventListener('abort', wake)
+    handOut?.(wake)
     await promise
+    signal.removeEventListener('abort', wake)
     cancel()
   }
 

@@ -31,9 +31,9 @@ export interface ChangesOptions {
 
 export interface WatchTiming {
   /** Wait after the first failure (500 ms); doubled with each further one, with jitter. */
-  readonly firstWaitMs?: number
+  readonly backoffMs?: number
   /** 30 s. */
-  readonly longestWaitMs?: number
+  readonly maxBackoffMs?: number
   /** A watch without any event or bookmark for this long (3 minutes; bookmarks come every minute) is opened again. */
   readonly silenceMs?: number
   /** How long the API server keeps a watch open at least, and at most twice that (5 minutes). */
@@ -65,7 +65,7 @@ export async function* changesOf<T extends KubeObject = KubeObject>(
       failures = settled() ? 1 : failures + 1
       session.recover(error)
       // A position that is lost costs a new list, at once; but not over and over.
-      const waitMs = isExpired(error) && failures === 1 ? 0 : backoffMs(error, failures, timing)
+      const waitMs = isExpired(error) && failures === 1 ? 0 : waitAfter(error, failures, timing)
       options.onError?.(error, waitMs)
       await wait(waitMs).catch(ignoreWhen(signal))
     }
@@ -163,8 +163,8 @@ function changeOf<T extends KubeObject>({ type, object }: WatchEvent<T>): WatchC
 }
 
 /** Doubled with each failure, between half and all of it, and never sooner than the server asks. */
-function backoffMs(error: unknown, failures: number, { firstWaitMs = 500, longestWaitMs = 30_000 }: WatchTiming = {}): number {
-  const own = Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1)) * (0.5 + Math.random() / 2)
+function waitAfter(error: unknown, failures: number, { backoffMs = 500, maxBackoffMs = 30_000 }: WatchTiming = {}): number {
+  const own = Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1)) * (0.5 + Math.random() / 2)
   return Math.max(own, (error instanceof ApiError && error.retryAfterMs) || 0)
 }
 
