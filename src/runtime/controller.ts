@@ -145,10 +145,8 @@ class LoopController<T extends FluxObject> implements Controller {
   #observe({ type, object, old }: StoreEvent<T>): void {
     const key = keyOf(object)
     this.#seen(object)
-    const isAnother = old !== undefined && old.metadata.uid !== object.metadata.uid
-    if (type === 'deleted' || isAnother) this.#gone(key)
-    if (type === 'deleted') return
-    for (const cause of causesOf(object, isAnother ? undefined : old)) this.#enqueue(key, cause)
+    if (type === 'deleted') this.#gone(key)
+    else for (const cause of causesOf(object, old)) this.#enqueue(key, cause)
   }
 
   #enqueue(key: Key, cause: Cause): void {

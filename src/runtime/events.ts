@@ -80,6 +80,7 @@ export class EventRecorder implements Recorder {
 
   /** Sends what is queued, for at most `graceMs`, and ends. */
   async close(graceMs = 0): Promise<void> {
+    if (this.#abort.signal.aborted) return
     const cancel = this.#options.clock.after(graceMs, () => this.#abort.abort())
     await Promise.race([Promise.all([this.#kubernetes.idle(), this.#webhook.idle()]), aborted(this.#abort.signal)])
     cancel()

@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Artifact } from '../../src/api/meta.ts'
-import { ArtifactServer, advertisedAddress, parseListenAddress } from '../../src/runtime/artifact-server.ts'
+import { ArtifactServer, advertisedAddress } from '../../src/runtime/artifact-server.ts'
 import { keepingLogger, owner, type TestStore, testStore } from './artifact-fixtures.ts'
 
 let here: TestStore
@@ -163,12 +163,5 @@ describe('addresses', () => {
     expect(told('0.0.0.0:9090')).toBe('pod-1:9090')
     expect(told('10.1.2.3:9090')).toBe('10.1.2.3:9090')
     expect(told('[::1]:0')).toBe('[::1]:9090')
-  })
-
-  it('reads listen addresses, and names one that it cannot read', () => {
-    expect(parseListenAddress(':9090')).toEqual({ port: 9090 })
-    expect(parseListenAddress('[::1]:80')).toEqual({ host: '::1', port: 80 })
-    expect(() => parseListenAddress('9090')).toThrow(/"9090" is not of the form host:port/)
-    expect(() => parseListenAddress(':99999')).toThrow(/":99999"/)
   })
 })
