@@ -5,35 +5,61 @@ import { isReady } from '../api/meta.ts'
 import { type Key, keyOf, keyText } from '../api/object.ts'
 import type { Store } from '../kube/informer.ts'
 import { formatDuration } from '../lib/duration.ts'
-import { type Context, Waiting } from '../runtime/reconcile.ts'
+import { messageOf } from '../lib/errors.ts'
+import { type Context, Stalled, Waiting } from '../runtime/reconcile.ts'
+import { type ReadyAnswer, readyTask, readyTimeoutMs } from './ready-expression.ts'
 import { eventMetadata, type Revision, sourceKeyOf } from './source.ts'
 import { allKustomizations } from './stores.ts'
 
 /**
  * Returns when every dependency is ready, for a source that both share at the same revision. They are read from the store: it is fed by
  * the same watch that brought this object, so it is never behind what the object was written after.
- * @throws Waiting with the first that is not; DependencyNotReady.
+ * @throws Waiting DependencyNotReady with the first that is not, Stalled InvalidCELExpression for a readyExpr that cannot work.
  */
 export async function dependenciesReady(ks: Kustomization, revision: Revision, context: Context<Kustomization>): Promise<void> {
   if (!ks.spec.dependsOn?.length) return
   const kustomizations = allKustomizations(context)
   await kustomizations.synced(context.signal)
-  for (const key of dependenciesOf(ks)) {
-    const problem = problemOf(ks, key, revision.revision, kustomizations.store)
-    if (problem === undefined) continue
-    const retryMs = context.flags.requeueDependencyMs
-    context.event({
-      severity: 'info',
-      reason: 'DependencyNotReady',
-      message: `Dependencies do not meet ready condition, retrying in ${formatDuration(retryMs)}`,
-      metadata: eventMetadata(revision),
-    })
-    throw new Waiting('DependencyNotReady', problem, { retryMs })
+  for (const { readyExpr, ...reference } of ks.spec.dependsOn) {
+    const key = keyOfReference(ks, reference)
+    const dependency = kustomizations.store.get(key)
+    const unmet = dependency && readyExpr ? await problemOfExpression({ ks, dependency, readyExpr }, context) : undefined
+    const isExpressionEnough = readyExpr && dependency && !context.flags.featureGates.get('AdditiveCELDependencyCheck')
+    const problem = unmet ?? (isExpressionEnough ? undefined : problemOf(ks, key, revision.revision, kustomizations.store))
+    if (problem !== undefined) throw notReady(problem, revision, context)
   }
 }
 
+function notReady(problem: string, revision: Revision, context: Context<Kustomization>): Waiting {
+  const retryMs = context.flags.requeueDependencyMs
+  const message = `Dependencies do not meet ready condition, retrying in ${formatDuration(retryMs)}`
+  context.event({ severity: 'info', reason: 'DependencyNotReady', message, metadata: eventMetadata(revision) })
+  return new Waiting('DependencyNotReady', problem, { retryMs })
+}
+
+async function problemOfExpression(
+  { ks, dependency, readyExpr }: { ks: Kustomization; dependency: Kustomization; readyExpr: string },
+  { workers, signal }: Context<Kustomization>,
+): Promise<string | undefined> {
+  const input = { expression: readyExpr, self: ks, dep: dependency }
+  const answer = await workers.run(readyTask, input, { signal, timeoutMs: readyTimeoutMs }).catch((error: unknown): ReadyAnswer => {
+    signal.throwIfAborted()
+    return { failed: `failed to evaluate the CEL expression '${readyExpr}': ${messageOf(error)}` }
+  })
+  if ('invalid' in answer) {
+    const cause = `failed to evaluate dependency ${dependency.metadata.name}: ${answer.invalid}`
+    throw new Stalled('InvalidCELExpression', `Reconciliation failed terminally due to configuration error: ${cause}`)
+  }
+  if ('failed' in answer) return answer.failed
+  return answer.ready ? undefined : `dependency '${keyText(keyOf(dependency))}' is not ready according to readyExpr eval`
+}
+
 export function dependenciesOf(ks: Kustomization): Key[] {
-  return (ks.spec.dependsOn ?? []).map(({ namespace, name }) => ({ namespace: namespace || ks.metadata.namespace, name }))
+  return (ks.spec.dependsOn ?? []).map((reference) => keyOfReference(ks, reference))
+}
+
+function keyOfReference(ks: Kustomization, { namespace, name }: { readonly namespace?: string; readonly name: string }): Key {
+  return { namespace: namespace || ks.metadata.namespace, name }
 }
 
 /** Why a dependency is not met, in Flux's words and then in ours; undefined when it is. */

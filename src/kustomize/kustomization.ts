@@ -53,7 +53,6 @@ const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.serviceAccountName', isUsed: ({ spec }) => Boolean(spec.serviceAccountName) },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
   { field: 'spec.healthCheckExprs', isUsed: ({ spec }) => (spec.healthCheckExprs?.length ?? 0) > 0 },
-  { field: 'spec.dependsOn.readyExpr', isUsed: ({ spec }) => spec.dependsOn?.some(({ readyExpr }) => readyExpr) ?? false },
   { field: 'spec.sourceRef.kind OCIRepository', isUsed: ({ spec }) => spec.sourceRef.kind === 'OCIRepository' },
   { field: 'spec.sourceRef.kind Bucket', isUsed: ({ spec }) => spec.sourceRef.kind === 'Bucket' },
 ]

@@ -30,18 +30,24 @@ function isAt(ks: Kustomization, revision: string): boolean {
   return ks.status?.lastAttemptedRevision === revision && (isReady(ks) || conditionOf(ks, 'Reconciling')?.status === 'True')
 }
 
-/** Queues the dependents of a Kustomization that has become ready, or ready at another revision. */
+/** Queues the dependents of a Kustomization that has become ready, or ready at another revision; those with a readyExpr more often. */
 export const dependencyReady: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
   const dependentsOf = own.store.index('dependsOn', (ks) => dependenciesOf(ks).map(keyText))
   const stop = allKustomizations(environment).subscribe(({ object, old }) => {
-    if (!old || !isMet(object)) return
-    const isNews = conditionOf(old, 'Ready')?.status === 'False' || stateOf(object) !== stateOf(old)
+    if (!old) return
+    const isNews = isMet(object) && (conditionOf(old, 'Ready')?.status === 'False' || stateOf(object) !== stateOf(old))
     for (const dependent of dependentsOf(keyText(keyOf(object)))) {
       // A slow run shows Ready as Unknown on its way back to True: nothing new for those that are ready themselves.
-      if (isNews || (!isMet(old) && !isReady(dependent))) enqueue(keyOf(dependent), 'dependency')
+      const mayProceed = !isReady(dependent) && ((isMet(object) && !isMet(old)) || usesExpression(dependent))
+      if (isNews || mayProceed) enqueue(keyOf(dependent), 'dependency')
     }
   })
   signal.addEventListener('abort', stop, { once: true })
+}
+
+/** A readyExpr may turn with any field of the dependency. */
+function usesExpression({ spec }: Kustomization): boolean {
+  return spec.dependsOn?.some(({ readyExpr }) => readyExpr) ?? false
 }
 
 function stateOf(ks: Kustomization): string {
