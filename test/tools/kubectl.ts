@@ -15,13 +15,16 @@ export function kubectlOf(kubeconfig: string): Kubectl {
   // Beside the kubeconfig: what kubectl remembers in the home folder, by address, may be of an earlier server.
   const fixed = ['--kubeconfig', kubeconfig, '--cache-dir', `${kubeconfig}.cache`]
   const call = async (args: readonly string[], input?: string): Promise<string> =>
-    run(await findTool('kubectl'), [...fixed, ...args], input === undefined ? {} : { input })
+    run(await findTool('kubectl', quiet), [...fixed, ...args], input === undefined ? {} : { input })
   return Object.assign((...args: string[]) => call(args), {
     apply: (manifests: string | readonly object[] | object) =>
       call(['apply', '--server-side', '--force-conflicts', '-f', '-'], asText(manifests)),
     json: async <T>(...args: string[]) => JSON.parse(await call([...args, '-o', 'json'])) as T,
   })
 }
+
+/** The control plane has said where it is. */
+const quiet = () => {}
 
 function asText(manifests: string | readonly object[] | object): string {
   if (typeof manifests === 'string') return manifests

@@ -68,7 +68,7 @@ export async function* watchObjects(resource: string, scope: Scope, signal: Abor
     // By field, not by name: a name that is not there yet would be an error.
     ...(name === undefined ? [] : ['--field-selector', `metadata.name=${name}`]),
   ]
-  const kubectl = await findTool('kubectl')
+  const kubectl = await findTool('kubectl', () => {})
   while (!signal.aborted) {
     const child = spawn(kubectl, args, { stdio: ['ignore', 'pipe', 'ignore'] })
     const stop = () => child.kill()
