@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { codeOf } from '../lib/errors.ts'
 import { isArtifactPath } from './artifact-path.ts'
 import type { Logger } from './log.ts'
+import { parseAddress } from './servers.ts'
 
 export interface ArtifactServerOptions {
   /** `--storage-path`. */
@@ -35,7 +36,7 @@ export class ArtifactServer implements AsyncDisposable {
     server.timeout = silenceTimeoutMs
     server.maxConnections = maxConnections
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    server.once('error', reject).listen(parseListenAddress(options.address), resolve)
+    server.once('error', reject).listen(parseAddress(options.address), resolve)
     await promise
     server.off('error', reject)
     return new ArtifactServer(server)
@@ -61,14 +62,6 @@ export class ArtifactServer implements AsyncDisposable {
   }
 }
 
-/** `:9090`, `0.0.0.0:9090` or `[::1]:9090` as `listen` takes it. */
-export function parseListenAddress(address: string): { host?: string; port: number } {
-  const [, host, port] = /^(.*):(\d{1,5})$/.exec(address) ?? []
-  if (host === undefined || Number(port) > 65535) throw new Error(`address ${JSON.stringify(address)} is not of the form host:port`)
-  const bare = host.replace(/^\[(.*)\]$/, '$1')
-  return { ...(bare !== '' && { host: bare }), port: Number(port) }
-}
-
 /**
  * The address that consumers are told. `--storage-adv-addr` as it is, else made of `--storage-addr`: no host is localhost, all
  * interfaces is this machine's name.
@@ -83,7 +76,7 @@ export function advertisedAddress(options: {
   hostname: string
 }): string {
   if (options.storageAdvAddr !== '') return options.storageAdvAddr
-  const { host } = parseListenAddress(options.storageAddr)
+  const { host } = parseAddress(options.storageAddr)
   const name = host === undefined ? 'localhost' : host === '0.0.0.0' ? options.hostname : host
   return `${name.includes(':') ? `[${name}]` : name}:${options.port}`
 }
