@@ -21,7 +21,7 @@ describe('flags', () => {
       eventsAddr: '',
       storagePath: '/data',
       storageAddr: ':9090',
-      storageAdvAddr: 'localhost:9090',
+      storageAdvAddr: '',
       artifactRetentionTtlMs: 60_000,
       artifactRetentionRecords: 2,
       concurrent: undefined,
@@ -73,11 +73,6 @@ describe('flags', () => {
       runtimeNamespace: 'ns',
     })
     expect(flags(['--metrics-addr=:3'], env).metricsAddr).toBe(':3')
-  })
-
-  it('derive the advertised address from the storage address', () => {
-    expect(flags(['--storage-addr=0.0.0.0:80'], { HOSTNAME: 'pod-1' }).storageAdvAddr).toBe('pod-1:80')
-    expect(flags(['--storage-addr=10.0.0.1:80']).storageAdvAddr).toBe('10.0.0.1:80')
   })
 
   it('API-20 know the feature gates and their defaults', () => {
