@@ -1,13 +1,11 @@
 /** Entry of the pool's threads: which task name runs which function. */
 import { buildManifests, buildTask } from './kustomize/build.ts'
-import { evaluateReady, readyTask } from './kustomize/ready-expression.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
 import { serveTasks } from './runtime/workers.ts'
 import { fetchArtifact, fetchTask } from './source/fetch.ts'
 
 serveTasks({
   [buildTask.name]: buildManifests,
-  [readyTask.name]: evaluateReady,
   [fetchTask.name]: fetchArtifact,
   [unpackTask.name]: unpackArtifact,
 })

@@ -4,10 +4,10 @@ import type { Kustomization } from '../api/kustomization.ts'
 import { isReady } from '../api/meta.ts'
 import { type Key, keyOf, keyText } from '../api/object.ts'
 import type { Store } from '../kube/informer.ts'
+import { type Condition, compileCondition } from '../lib/cel/index.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type Context, Stalled, Waiting } from '../runtime/reconcile.ts'
-import { type ReadyAnswer, readyTask, readyTimeoutMs } from './ready-expression.ts'
 import { eventMetadata, type Revision, sourceKeyOf } from './source.ts'
 import { allKustomizations } from './stores.ts'
 
@@ -23,7 +23,7 @@ export async function dependenciesReady(ks: Kustomization, revision: Revision, c
   for (const { readyExpr, ...reference } of ks.spec.dependsOn) {
     const key = keyOfReference(ks, reference)
     const dependency = kustomizations.store.get(key)
-    const unmet = dependency && readyExpr ? await problemOfExpression({ ks, dependency, readyExpr }, context) : undefined
+    const unmet = dependency && readyExpr ? problemOfExpression(ks, dependency, readyExpr) : undefined
     const isExpressionEnough = readyExpr && dependency && !context.flags.featureGates.get('AdditiveCELDependencyCheck')
     const problem = unmet ?? (isExpressionEnough ? undefined : problemOf(ks, key, revision.revision, kustomizations.store))
     if (problem !== undefined) throw notReady(problem, revision, context)
@@ -37,21 +37,21 @@ function notReady(problem: string, revision: Revision, context: Context<Kustomiz
   return new Waiting('DependencyNotReady', problem, { retryMs })
 }
 
-async function problemOfExpression(
-  { ks, dependency, readyExpr }: { ks: Kustomization; dependency: Kustomization; readyExpr: string },
-  { workers, signal }: Context<Kustomization>,
-): Promise<string | undefined> {
-  const input = { expression: readyExpr, self: ks, dep: dependency }
-  const answer = await workers.run(readyTask, input, { signal, timeoutMs: readyTimeoutMs }).catch((error: unknown): ReadyAnswer => {
-    signal.throwIfAborted()
-    return { failed: `failed to evaluate the CEL expression '${readyExpr}': ${messageOf(error)}` }
-  })
-  if ('invalid' in answer) {
-    const cause = `failed to evaluate dependency ${dependency.metadata.name}: ${answer.invalid}`
+/** What `readyExpr` has against a dependency; undefined when it holds. */
+function problemOfExpression(ks: Kustomization, dependency: Kustomization, readyExpr: string): string | undefined {
+  let condition: Condition
+  try {
+    condition = compileCondition(readyExpr, { variables: ['self', 'dep'] })
+  } catch (error) {
+    const cause = `failed to evaluate dependency ${dependency.metadata.name}: ${messageOf(error)}`
     throw new Stalled('InvalidCELExpression', `Reconciliation failed terminally due to configuration error: ${cause}`)
   }
-  if ('failed' in answer) return answer.failed
-  return answer.ready ? undefined : `dependency '${keyText(keyOf(dependency))}' is not ready according to readyExpr eval`
+  try {
+    const holds = condition.holds({ self: ks, dep: dependency })
+    return holds ? undefined : `dependency '${keyText(keyOf(dependency))}' is not ready according to readyExpr eval`
+  } catch (error) {
+    return messageOf(error)
+  }
 }
 
 export function dependenciesOf(ks: Kustomization): Key[] {

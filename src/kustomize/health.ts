@@ -1,7 +1,7 @@
 /** wait and healthChecks: the run ends when the objects are ready. */
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { gvkOf, type Key, keyOf, keyText, type ObjectRef } from '../api/object.ts'
-import { type Applier, HealthError } from '../kube/applier.ts'
+import { type Applier, HealthError, type HealthOptions, type HealthTarget } from '../kube/applier.ts'
 import type { Change } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -12,6 +12,7 @@ export interface HealthCheck {
   readonly ks: Kustomization
   readonly revision: Revision
   readonly changes: readonly Change[]
+  readonly rule: HealthOptions['rule']
   readonly applier: Applier
   readonly deadlines: Deadlines
   readonly context: Context<Kustomization>
@@ -21,7 +22,7 @@ export interface HealthCheck {
  * Waits for the objects that the spec names, parked. An interrupted wait goes on in the next run with what is left of its time.
  * @throws Retryable HealthCheckFailed
  */
-export async function checkHealth({ ks, revision, changes, applier, deadlines, context }: HealthCheck): Promise<void> {
+export async function checkHealth({ ks, revision, changes, rule, applier, deadlines, context }: HealthCheck): Promise<void> {
   const targets = healthTargets(ks, changes)
   if (targets.length === 0) {
     context.condition('Healthy', undefined)
@@ -35,20 +36,19 @@ export async function checkHealth({ ks, revision, changes, applier, deadlines, c
 
   const startedAt = context.clock.monotonic()
   const elapsed = () => formatDuration(context.clock.monotonic() - startedAt)
-  const failFast = !context.flags.featureGates.get('DisableFailFastBehavior')
-  const left = deadlines.left(ks, revision.revision, context.clock)
+  const options = {
+    timeoutMs: deadlines.left(ks, revision.revision, context.clock),
+    failFast: !context.flags.featureGates.get('DisableFailFastBehavior'),
+    ...(rule && { rule }),
+  }
   try {
-    await context.parked((signal) =>
-      applier.healthy(
-        targets.map((ref) => ({ ref })),
-        { timeoutMs: left, failFast, signal },
-      ),
-    )
+    await context.parked((signal) => applier.healthy(targets, { ...options, signal }))
   } catch (error) {
     if (!(error instanceof HealthError)) throw error
     deadlines.forget(keyOf(ks))
-    context.condition('Healthy', { status: 'False', reason: 'HealthCheckFailed', message: error.message })
-    throw failure(ks, revision, 'HealthCheckFailed', `health check failed after ${elapsed()}: ${error.message}`, error)
+    const cause = error.message.replace(/^health check failed after \S+: /, '')
+    context.condition('Healthy', { status: 'False', reason: 'HealthCheckFailed', message: cause })
+    throw failure(ks, revision, 'HealthCheckFailed', `health check failed after ${elapsed()}: ${cause}`, error)
   }
   deadlines.forget(keyOf(ks))
   const message = `Health check passed in ${elapsed()}`
@@ -57,10 +57,10 @@ export async function checkHealth({ ks, revision, changes, applier, deadlines, c
 }
 
 /** What was applied and not skipped, or the list of the spec; never the Kustomization itself, which would wait for itself. */
-export function healthTargets(ks: Kustomization, changes: readonly Change[]): ObjectRef[] {
+export function healthTargets(ks: Kustomization, changes: readonly Change[]): HealthTarget[] {
   const applied = () => changes.filter(({ action }) => action !== 'skipped').map(({ ref }) => ref)
   const listed = () => (ks.spec.healthChecks ?? []).map((check) => ({ ...check, apiVersion: check.apiVersion || 'apps/v1' }))
-  return (ks.spec.wait ? applied() : listed()).filter((ref) => !isSelf(ks, ref))
+  return (ks.spec.wait ? applied() : listed()).filter((ref) => !isSelf(ks, ref)).map((ref) => ({ ref }))
 }
 
 function isSelf(ks: Kustomization, ref: ObjectRef): boolean {

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { type Key, keyOf } from '../api/object.ts'
-import { type Applier, ApplyError, type InventoryEntry } from '../kube/applier.ts'
+import { type Applier, ApplyError, type HealthOptions, type InventoryEntry } from '../kube/applier.ts'
 import { type Change, changeLog } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -14,6 +14,7 @@ import { Builds, type WantedObjects } from './builds.ts'
 import { dependenciesReady } from './depends.ts'
 import { finalize } from './finalize.ts'
 import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
+import { healthRule } from './health-expressions.ts'
 import { withRun } from './history.ts'
 import { prune } from './prune.ts'
 import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
@@ -52,7 +53,6 @@ const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
   { field: 'spec.serviceAccountName', isUsed: ({ spec }) => Boolean(spec.serviceAccountName) },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
-  { field: 'spec.healthCheckExprs', isUsed: ({ spec }) => (spec.healthCheckExprs?.length ?? 0) > 0 },
   { field: 'spec.sourceRef.kind OCIRepository', isUsed: ({ spec }) => spec.sourceRef.kind === 'OCIRepository' },
   { field: 'spec.sourceRef.kind Bucket', isUsed: ({ spec }) => spec.sourceRef.kind === 'Bucket' },
 ]
@@ -71,6 +71,7 @@ class Run {
   readonly #ks: Kustomization
   readonly #context: Context<Kustomization>
   readonly #parts: Parts
+  #rule: HealthOptions['rule']
 
   constructor(ks: Kustomization, context: Context<Kustomization>, parts: Parts) {
     this.#ks = ks
@@ -83,6 +84,7 @@ class Run {
    * @throws Waiting for a source or dependency, Stalled for a spec that cannot work, Retryable for the rest.
    */
   async reconcile(): Promise<Outcome<Kustomization>> {
+    this.#rule = healthRule(this.#ks)
     const source = await readySource(this.#ks, this.#context)
     await dependenciesReady(this.#ks, source, this.#context)
     try {
@@ -149,7 +151,7 @@ class Run {
     await context.record({ inventory: { entries: [...entries, ...pruned.kept] } })
     if (pruned.failure !== undefined) throw failure(ks, source, 'PruneFailed', pruned.failure)
 
-    await checkHealth({ ks, revision: source, changes, context, ...this.#parts })
+    await checkHealth({ ks, revision: source, changes, rule: this.#rule, context, ...this.#parts })
   }
 
   async #inventory(source: Source, wanted: WantedObjects): Promise<readonly InventoryEntry[]> {
