@@ -4,6 +4,8 @@ import { parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 
 export interface Flags {
+  /** Empty: KUBECONFIG, else the pod's own account. */
+  readonly kubeconfig: string
   readonly controllers: readonly string[]
   readonly metricsAddr: string
   readonly healthAddr: string
@@ -11,6 +13,7 @@ export interface Flags {
   readonly eventsAddr: string
   readonly storagePath: string
   readonly storageAddr: string
+  /** Empty: made of `storageAddr`. */
   readonly storageAdvAddr: string
   readonly artifactRetentionTtlMs: number
   readonly artifactRetentionRecords: number
@@ -74,6 +77,7 @@ const loops = ['source', 'kustomize']
 const flagSpecs: readonly FlagSpec[] = [
   ...honoured([
     ['controllers', 'string', loops.join(','), `Comma separated loops that this process runs: ${loops.join(', ')}.`],
+    ['kubeconfig', 'string', '', 'Path of a kubeconfig; empty: KUBECONFIG, else the account of the pod.'],
     ['metrics-addr', 'string', ':8080', 'The address the metric endpoint binds to.', { env: 'METRICS_ADDR' }],
     ['events-addr', 'string', '', 'The URL that events are posted to; empty posts none.', { env: 'EVENTS_ADDR' }],
     ['health-addr', 'string', ':9440', 'The address the health endpoint binds to.'],
@@ -277,12 +281,13 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     controllers: text('controllers')
       .split(',')
       .map((name) => name.trim()),
+    kubeconfig: text('kubeconfig'),
     metricsAddr: text('metrics-addr'),
     healthAddr: text('health-addr'),
     eventsAddr: text('events-addr'),
     storagePath: text('storage-path'),
     storageAddr: text('storage-addr'),
-    storageAdvAddr: text('storage-adv-addr') || advertisedAddress(text('storage-addr'), env),
+    storageAdvAddr: text('storage-adv-addr'),
     artifactRetentionTtlMs: number('artifact-retention-ttl'),
     artifactRetentionRecords: number('artifact-retention-records'),
     concurrent: text('concurrent') === '' ? undefined : number('concurrent'),
@@ -307,16 +312,6 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     featureGates,
     runtimeNamespace: env.RUNTIME_NAMESPACE || 'flux-system',
   }
-}
-
-/** Where others reach the file server: an empty host is localhost, 0.0.0.0 is this host's name. Source: source-controller. */
-function advertisedAddress(storageAddr: string, env: Environ): string {
-  const colon = storageAddr.lastIndexOf(':')
-  const host = storageAddr.slice(0, colon)
-  const port = storageAddr.slice(colon + 1)
-  if (host === '') return `localhost:${port}`
-  if (host === '0.0.0.0' && env.HOSTNAME) return `${env.HOSTNAME}:${port}`
-  return storageAddr
 }
 
 /** Rules between flags. Source of the lease's: client-go leaderelection.NewLeaderElector. */

@@ -57,6 +57,8 @@ export interface Metrics {
   forget(kind: MeteredKind, key: Key): void
   /** Outcome of a Kustomization's last apply, such as `success` or `failure`; replaces the status before. */
   applyStatus(key: Key, status: string): void
+  /** A kustomize build was really run, not answered from what an earlier one read. */
+  built(): void
   apiRequest(report: ApiRequestReport): void
   leader(lease: string, isLeader: boolean): void
   eventDropped(sink: 'kubernetes' | 'webhook', reason: 'full' | 'rate' | 'failed'): void
@@ -197,6 +199,11 @@ export function createMetrics(): Metrics {
     (queue) => queue.longestRunningSeconds(),
   )
 
+  const builds = new Counter({
+    name: 'flux_kustomization_builds_total',
+    help: 'Number of kustomize builds that were run; what needs no build because nothing that it reads has changed is not counted.',
+    registers,
+  })
   const apiRequests = new Counter({
     name: 'rest_client_requests_total',
     help: 'Number of HTTP requests to the Kubernetes API, partitioned by status code, method and host.',
@@ -285,6 +292,7 @@ export function createMetrics(): Metrics {
       appliedAs.set(keyText(key), status)
       applyStatuses.set({ ...key, status }, 1)
     },
+    built: () => builds.inc(),
     apiRequest({ method, verb, host, code, durationSeconds }) {
       apiRequests.inc({ code, host, method })
       apiSeconds.observe({ verb, host }, durationSeconds)

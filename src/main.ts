@@ -1,0 +1,132 @@
+/** The operator: from flags to loops that run until a signal. Only wiring. */
+import { hostname } from 'node:os'
+import type { Applier } from './kube/applier.ts'
+import { ClusterApplier } from './kube/apply.ts'
+import type { Client } from './kube/client.ts'
+import { connect } from './kube/connect.ts'
+import { Informers } from './kube/informer.ts'
+import { kustomizationLoop } from './kustomize/kustomization.ts'
+import { ArtifactServer, advertisedAddress } from './runtime/artifact-server.ts'
+import { ArtifactStore } from './runtime/artifact-store.ts'
+import { systemClock } from './runtime/clock.ts'
+import { type AnyLoop, anyLoop } from './runtime/controller.ts'
+import { EventRecorder } from './runtime/events.ts'
+import { type Flags, parseFlags } from './runtime/flags.ts'
+import { createLogger, type Logger } from './runtime/log.ts'
+import { runManager } from './runtime/manager.ts'
+import { createMetrics, type Metrics } from './runtime/metrics.ts'
+import type { Environment } from './runtime/reconcile.ts'
+import { WorkerPool } from './runtime/workers.ts'
+import { gitRepositoryLoop } from './source/gitrepository.ts'
+
+/** Where the program is from: the process's surroundings, handed in. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The module that worker threads run. */
+  readonly workerEntry: URL
+  /** Aborted by SIGTERM or SIGINT. */
+  readonly signal: AbortSignal
+  print(text: string): void
+}
+
+/**
+ * `sluice controller`: runs until the signal, or until a lease is lost.
+ * @throws FlagError for a command line that cannot be honoured, Error for what keeps it from starting or working on.
+ */
+export async function runController(args: readonly string[], surroundings: Surroundings): Promise<void> {
+  const command = parseFlags(args, surroundings.env)
+  if ('help' in command && command.help !== undefined) return surroundings.print(command.help)
+  const log = createLogger({ level: command.flags.logLevel, encoding: command.flags.logEncoding })
+  for (const warning of command.warnings) log.warn({}, warning)
+  try {
+    await operate(command.flags, log, surroundings)
+  } finally {
+    log.flush()
+  }
+}
+
+async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: Surroundings): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const metrics = stack.adopt(createMetrics(), (created) => created.close())
+  const client = stack.use(await connectClient(flags, metrics, log, env))
+  const workers = stack.adopt(new WorkerPool(workerEntry), (pool) => pool.close())
+  const host = env.HOSTNAME || hostname()
+
+  const isServing = flags.controllers.includes('source')
+  const server = isServing
+    ? stack.use(await ArtifactServer.listen({ directory: flags.storagePath, address: flags.storageAddr, log }))
+    : undefined
+  const address = advertisedAddress({ ...flags, port: server?.port ?? 0, hostname: host })
+  const artifacts = stack.adopt(
+    await ArtifactStore.create({
+      directory: flags.storagePath,
+      advertisedAddress: address,
+      isServed: isServing,
+      retention: { ttlMs: flags.artifactRetentionTtlMs, records: flags.artifactRetentionRecords },
+      httpRetry: flags.httpRetry,
+      ...(env.SOURCE_CONTROLLER_LOCALHOST && { downloadHost: env.SOURCE_CONTROLLER_LOCALHOST }),
+      clock: systemClock,
+      workers,
+    }),
+    (store) => store.close(),
+  )
+  const informers = stack.use(
+    new Informers({ client, onError: (error, about) => log.debug({ error, ...about.kind, waitMs: about.waitMs }, 'watch failed') }),
+  )
+
+  const environment: Environment = { client, informers, artifacts, workers, clock: systemClock, log, flags, metrics }
+  const applier = stack.adopt(
+    new ClusterApplier({
+      client,
+      clock: systemClock,
+      log,
+      fieldManager: 'kustomize-controller',
+      ownerGroup: 'kustomize.toolkit.fluxcd.io',
+    }),
+    (created) => created.close(),
+  )
+  const recorder = new EventRecorder({
+    client,
+    clock: systemClock,
+    log,
+    metrics,
+    webhook: flags.eventsAddr,
+    hostname: host,
+    logEvents: flags.logLevel === 'trace',
+  })
+  if (server) listening(log, 'artifacts', flags.storageAddr, server.port)
+  await runManager({
+    environment,
+    recorder,
+    loops: loopsOf(environment, applier),
+    signal,
+    hostname: host,
+    podName: env.POD_NAME,
+    onListening: (ports) => {
+      listening(log, 'metrics', flags.metricsAddr, ports.metrics)
+      listening(log, 'health', flags.healthAddr, ports.health)
+    },
+  })
+}
+
+function connectClient(flags: Flags, metrics: Metrics, log: Logger, env: Surroundings['env']): Promise<Client> {
+  return connect({
+    env,
+    ...(flags.kubeconfig && { kubeconfig: flags.kubeconfig }),
+    onRequest: ({ verb, method, host, status, durationMs }) =>
+      metrics.apiRequest({ verb, method, host, code: String(status ?? '<error>'), durationSeconds: durationMs / 1000 }),
+    onWarning: (warning) => log.info({ warning }, 'warning of the API server'),
+  })
+}
+
+function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
+  const loops: AnyLoop[] = []
+  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop))
+  if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
+  return loops
+}
+
+function listening(log: Logger, server: string, address: string, port: number): void {
+  const host = address.slice(0, address.lastIndexOf(':')) || '127.0.0.1'
+  log.info({ server, address: `${host}:${port}` }, 'listening')
+}
