@@ -4,6 +4,7 @@ import { connect } from '../../src/kube/connect.ts'
 import { Discovery } from '../../src/kube/discovery.ts'
 import { Lease, type LeaseClock, LeaseLost } from '../../src/kube/lease.ts'
 import { Transport } from '../../src/kube/transport.ts'
+import { ManualClock } from '../fakes/clock.ts'
 import { answerStatus, type FaultProxy, startFaultProxy } from '../tools/fault-proxy.ts'
 
 const kubeconfig = inject('kubeconfig')
@@ -25,31 +26,11 @@ afterAll(async () => {
   await proxy[Symbol.asyncDispose]()
 })
 
-/** Time that passes only when the test says so. */
-class Hand implements LeaseClock {
-  #ms = 0
-  #timers = new Set<{ readonly at: number; readonly ring: () => void }>()
-  now(): number {
-    return Date.UTC(2026, 0, 1) + this.#ms
-  }
-  monotonic(): number {
-    return this.#ms
-  }
-  after(ms: number, ring: () => void): () => void {
-    const timer = { at: this.#ms + ms, ring }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-  /** Second by second, with time for the requests that each may cause. */
-  async pass(seconds: number): Promise<void> {
-    for (let second = 0; second < seconds; second++) {
-      this.#ms += 1_000
-      for (const timer of [...this.#timers].filter(({ at }) => at <= this.#ms)) {
-        this.#timers.delete(timer)
-        timer.ring()
-      }
-      await settled()
-    }
+/** Second by second, with time for the requests that each may cause. */
+async function pass(clock: ManualClock, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    clock.advance(1_000)
+    await settled()
   }
 }
 
@@ -85,7 +66,7 @@ function candidate(name: string, identity: string, clock: LeaseClock, through = 
 const refOf = (name: string) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', namespace, name })
 
 it('API-18 writes the lease as client-go does', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   const only = candidate('format', 'me', clock)
   await only.won
   expect((await client.get(refOf('format'))).spec).toEqual({
@@ -95,7 +76,7 @@ it('API-18 writes the lease as client-go does', async () => {
     renewTime: '2026-01-01T00:00:00.000000Z',
     leaseTransitions: 0,
   })
-  await clock.pass(6)
+  await pass(clock, 6)
   await expect
     .poll(async () => (await client.get(refOf('format'))).spec)
     .toMatchObject({ renewTime: '2026-01-01T00:00:05.000000Z', acquireTime: '2026-01-01T00:00:00.000000Z' })
@@ -108,7 +89,7 @@ it('API-18 writes the lease as client-go does', async () => {
 })
 
 it('F-OPS-01 lets one of many hold it, and hands it over at once when it is released', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   const waiting = new Map(['a', 'b', 'c', 'd'].map((identity) => [identity, candidate('many', identity, clock)]))
   for (let transitions = 0; waiting.size > 0; transitions++) {
     // No time passes here: the hand-over needs no retry.
@@ -121,53 +102,53 @@ it('F-OPS-01 lets one of many hold it, and hands it over at once when it is rele
 })
 
 it('F-OPS-01 is taken over from a holder that has gone silent, and only after that one has stopped', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   const first = candidate('crash', 'first', clock, proxied)
   const lost = await first.won
   const second = candidate('crash', 'second', clock)
-  await clock.pass(8)
+  await pass(clock, 8)
   expect(holders.get('crash')).toBe('first')
 
   proxy.fault = (_, response) => answerStatus(response, { code: 500, message: 'etcdserver: no leader' })
-  await clock.pass(26)
+  await pass(clock, 26)
   expect(lost.aborted).toBe(false)
-  await clock.pass(2)
+  await pass(clock, 2)
   expect(lost.reason).toBeInstanceOf(LeaseLost)
   expect(String(lost.reason)).toContain('lost the lease kube-lease/crash: not renewed for 30000 ms')
   expect(holders.get('crash')).toBeUndefined()
-  await clock.pass(20)
+  await pass(clock, 20)
   await second.won
   expect(holders.get('crash')).toBe('second')
   proxy.fault = undefined
 })
 
 it('F-OPS-03 trusts no clock but its own: a renewTime of next year does not keep a dead holder alive', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   const spec = { holderIdentity: 'gone', leaseDurationSeconds: 15, renewTime: '2099-01-01T00:00:00.000000Z', leaseTransitions: 7 }
   await client.create({ ...refOf('clock'), metadata: { namespace, name: 'clock' }, spec }, { fieldManager: 'test' })
   const heir = candidate('clock', 'heir', clock)
-  await clock.pass(14)
+  await pass(clock, 14)
   expect(holders.get('clock')).toBeUndefined()
-  await clock.pass(13)
+  await pass(clock, 13)
   await heir.won
   expect((await client.get(refOf('clock'))).spec).toMatchObject({ holderIdentity: 'heir', leaseTransitions: 8 })
 })
 
 it('stops at once when somebody else has taken the lease, and lives through its deletion', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   const owner = candidate('stolen', 'owner', clock)
   const lost = await owner.won
   await client.delete(refOf('stolen'))
-  await clock.pass(6)
+  await pass(clock, 6)
   await expect.poll(async () => (await client.find(refOf('stolen')))?.spec).toMatchObject({ holderIdentity: 'owner' })
 
   await client.mergePatch(refOf('stolen'), { spec: { holderIdentity: 'thief' } }, { fieldManager: 'thief' })
-  await clock.pass(6)
+  await pass(clock, 6)
   await expect.poll(() => String(lost.reason)).toContain('it is held by "thief"')
 })
 
 it('stops waiting when it is told to', async () => {
-  const clock = new Hand()
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
   await candidate('abort', 'first', clock).won
   const stop = new AbortController()
   const waiting = new Lease({ client, namespace, name: 'abort', identity: 'second', clock }).acquire(stop.signal)

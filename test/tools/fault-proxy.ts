@@ -24,7 +24,7 @@ export interface FaultProxy extends AsyncDisposable {
   /** Decides about each request from now on. */
   fault: Fault | undefined
   /** What the bodies of watches go through from now on. */
-  watchFilter: (() => Transform) | undefined
+  watchFilter: ((request: SeenRequest) => Transform) | undefined
   /** Breaks all connections off. */
   cut(): void
 }
@@ -46,14 +46,14 @@ export async function startFaultProxy(kubeconfig?: string): Promise<FaultProxy> 
     proxy.seen.push(seen)
     if (proxy.fault?.(seen, outgoing)) return
     if (!target) outgoing.writeHead(500).end('no API server behind')
-    else forward(incoming, outgoing, seen.isWatch ? proxy.watchFilter : undefined)
+    else forward(incoming, outgoing, seen.isWatch ? proxy.watchFilter?.(seen) : undefined)
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket)).on('error', () => {})
   })
 
-  function forward(incoming: IncomingMessage, outgoing: ServerResponse, filter: (() => Transform) | undefined): void {
+  function forward(incoming: IncomingMessage, outgoing: ServerResponse, filter: Transform | undefined): void {
     const open = target?.server.protocol === 'https:' ? secureRequest : request
     const forwarded = open(new URL(incoming.url ?? '/', target?.server), {
       method: incoming.method ?? 'GET',
@@ -68,7 +68,7 @@ export async function startFaultProxy(kubeconfig?: string): Promise<FaultProxy> 
     forwarded.on('response', (answer) => {
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
       outgoing.flushHeaders()
-      const body = filter ? answer.pipe(filter()) : answer
+      const body = filter ? answer.pipe(filter) : answer
       body.on('error', () => outgoing.destroy()).pipe(outgoing)
       answer.on('error', () => outgoing.destroy())
     })
