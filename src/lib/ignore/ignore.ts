@@ -62,7 +62,7 @@ export function isIgnored(path: string, patterns: readonly IgnorePattern[]): boo
 function applies(pattern: IgnorePattern, path: readonly string[]): boolean {
   const { directory } = pattern
   if (path.length <= directory.length || directory.some((name, i) => path[i] !== name)) return false
-  const below = path.slice(directory.length)
+  const below = directory.length === 0 ? path : path.slice(directory.length)
   return pattern.anchored ? appliesFromTop(pattern, below) : appliesAnywhere(pattern, below)
 }
 
