@@ -35,6 +35,7 @@ const resources = new AsyncDisposableStack()
 const interrupted = new Promise<'interrupted'>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'))
 })
+let running: Sluice | undefined
 process.exitCode = await main()
 // What an interrupted step left behind ends here.
 process.exit()
@@ -50,6 +51,7 @@ async function main(): Promise<number> {
     board[Symbol.dispose]()
     const step = error instanceof StepFailed ? `step "${error.step}"` : 'the demo'
     process.stderr.write(`\n${step} failed: ${error instanceof Error ? error.message : String(error)}\n`)
+    for (const line of lastErrors()) process.stderr.write(`${line}\n`)
     await resources.disposeAsync()
     return 1
   }
@@ -84,9 +86,10 @@ async function setTheStage(): Promise<Stage> {
     return { git, repository }
   })
   const sluice = await board.step('start Sluice', async () => {
-    const process = await startSluice({ kubeconfig })
-    resources.defer(async () => void (await process.stop()))
-    return process
+    const started = await startSluice({ kubeconfig })
+    resources.defer(async () => void (await started.stop()))
+    running = started
+    return started
   })
   return { board, kubectl, kubeconfig, sluice, git, repository, readyOrder: new Set() }
 }
@@ -183,6 +186,12 @@ async function removeApp(stage: Stage): Promise<void> {
   board.note(`the Kustomization and its objects are gone ${since(pushedAt)} after the push`)
   await until(stage, 'kustomization/demo', isReady(commit))
   assert.equal((await deployment(kubectl, 'staging')).uid, kept.uid, 'the uid of the Deployment that was to stay')
+}
+
+/** What Sluice complained about last, for a step that failed. */
+function lastErrors(): string[] {
+  const complaints = running?.logs.filter((line) => line.level !== 'info' && line.level !== 'debug') ?? []
+  return complaints.slice(-10).map((line) => (line.level === 'text' ? line.msg : JSON.stringify(line)))
 }
 
 function end({ sluice, git, kubeconfig }: Stage): void {

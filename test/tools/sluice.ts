@@ -142,6 +142,7 @@ class Process implements Sluice {
   #heard(text: string): void {
     const line = parseLine(text)
     this.logs.push(line)
+    if (this.logs.length > 50_000) this.logs.splice(0, 10_000) // the demo may run for days
     if (line.msg === 'listening') this.#addresses.set(String(line.server), String(line.address))
     for (const listener of this.#listeners) listener(line)
   }
@@ -169,10 +170,8 @@ class Process implements Sluice {
   }
 
   #endOfLog(): string {
-    return this.logs
-      .slice(-20)
-      .map((line) => JSON.stringify(line))
-      .join('\n')
+    const lines = this.logs.slice(-20).map((line) => (line.level === 'text' ? line.msg : JSON.stringify(line)))
+    return lines.join('\n')
   }
 }
 
