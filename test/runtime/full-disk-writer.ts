@@ -1,4 +1,7 @@
-/** On a volume of 1 MiB: stores a small artifact, fails to store a big one, removes the filling, and stores again. Prints what happened as JSON. */
+/**
+ * On a volume of 1 MiB: stores a small artifact, fails to store a big one, removes the filling, and stores again. Prints what
+ * happened as JSON.
+ */
 import { randomBytes } from 'node:crypto'
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
