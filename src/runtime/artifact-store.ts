@@ -80,7 +80,7 @@ export class ArtifactStore implements Artifacts {
     return join(this.#temporaryFolder, randomUUID())
   }
 
-  /** @throws Error that names the artifact and the disk's trouble; the artifact that was there before stays, and nothing half written does. */
+  /** @throws Error that names the artifact and the disk's trouble; what was there before stays, and nothing half written does. */
   async store(owner: ArtifactOwner, staged: StagedArtifact): Promise<Artifact> {
     const path = artifactPath(owner, staged.fileName)
     try {
@@ -182,7 +182,7 @@ export class ArtifactStore implements Artifacts {
     }
   }
 
-  /** Makes the archive available under a name of ours, so that neither clean-up nor a new version takes it away while it is read. */
+  /** Makes the archive available under a name of ours: neither clean-up nor a new version takes it away while it is read. */
   async #bring(artifact: Artifact, file: string): Promise<void> {
     if (await this.#stats(artifact)) {
       if (await sameFile(join(this.#options.directory, artifact.path), file)) return

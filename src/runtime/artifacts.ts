@@ -35,7 +35,10 @@ export interface Artifacts {
   temporaryFile(): string
   /** Moves a staged archive into place (fsync, rename) and returns the artifact as status shows it. */
   store(owner: ArtifactOwner, staged: StagedArtifact): Promise<Artifact>
-  /** Whether the stored file is there and has the artifact's digest; a corrupt file is deleted. Remembers what it verified since the process started. */
+  /**
+   * Whether the stored file is there and has the artifact's digest; a corrupt file is deleted. Remembers what it verified since
+   * the process started.
+   */
   verify(artifact: Artifact): Promise<'present' | 'missing' | 'corrupt'>
   /** The artifact with the URL that the server is reached at now. */
   advertised(artifact: Artifact): Artifact

@@ -92,7 +92,7 @@ async function unpackEntry(
 /** The decompressed bytes. Verifies gzip's checksum at the end. */
 async function* decompressed(file: string, maxBytes: number): AsyncIterable<Buffer> {
   const input = createReadStream(file)
-  const gunzip = createGunzip()
+  const gunzip = createGunzip({ chunkSize: 128 * 1024 })
   input.on('error', (error) => gunzip.destroy(error))
   let size = 0
   try {

@@ -28,7 +28,8 @@ const epoch = new Date(0)
 const endOfArchive = Buffer.alloc(2 * blockBytes)
 
 /**
- * Writes the tree as a gzip-compressed tar; the order of `entries` does not matter. A file that could not be written whole is removed.
+ * Writes the tree as a gzip-compressed tar; the order of `entries` does not matter. A file that could not be written whole is
+ * removed.
  * @throws ArchiveError for a path that `extractTarball` would refuse or that comes twice; system errors (`ENOSPC` …) as they are.
  */
 export async function writeTarball(file: string, entries: Iterable<TarballEntry>): Promise<WrittenTarball> {
@@ -43,7 +44,12 @@ export async function writeTarball(file: string, entries: Iterable<TarballEntry>
     }
   }
   try {
-    await pipeline(batches(archive(entries)), createGzip({ level: 6 }), measured, createWriteStream(file, { mode: 0o600 }))
+    await pipeline(
+      batches(archive(entries)),
+      createGzip({ level: 6, chunkSize: 64 * 1024 }),
+      measured,
+      createWriteStream(file, { mode: 0o600 }),
+    )
   } catch (error) {
     await rm(file, { force: true })
     throw error
