@@ -1,6 +1,6 @@
 /** Which path and scope a kind has: the REST mapping of one API server. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { gvkOf } from '../api/object.ts'
+import { pause, unlessAborted } from './abort.ts'
 import type { KindRef } from './client.ts'
 import { ApiError, type Transport } from './transport.ts'
 
@@ -70,7 +70,7 @@ export class Discovery {
       if (mapping) return mapping
       // A CRD is established some milliseconds before discovery shows it.
       if (performance.now() > this.#followedAt(groupOf(kind.apiVersion))) throw noKindMatch(kind)
-      await delay(followStepMs, undefined, { signal })
+      await pause(followStepMs, signal)
     }
   }
 
@@ -181,17 +181,4 @@ function badRequest(message: string): ApiError {
 /** Source: apimachinery meta.NoKindMatchError. */
 function noKindMatch({ apiVersion, kind }: KindRef): ApiError {
   return new ApiError(`no matches for kind "${kind}" in version "${apiVersion}"`, { status: 404, reason: 'NoKindMatch' })
-}
-
-async function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal | undefined): Promise<R> {
-  if (!signal) return promise
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

@@ -1,6 +1,6 @@
 /** Shared informers: a list and a watch of one kind, kept in a store that everybody reads. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { gvkOf, isNewer, type KubeObject, keyOf, keyText } from '../api/object.ts'
+import { pause, unlessAborted } from './abort.ts'
 import type { Client, KindRef } from './client.ts'
 import { ObjectStore, type Store } from './store.ts'
 import { ApiError } from './transport.ts'
@@ -41,7 +41,7 @@ export interface InformersOptions {
 export interface InformerState {
   readonly kind: KindRef
   readonly synced: boolean
-  /** Why it is not up to date now; undefined when it is. */
+  /** The last failure; undefined again from the next event or bookmark on (within a minute). */
   readonly error: unknown
 }
 
@@ -150,23 +150,14 @@ export class Informer<T extends KubeObject = KubeObject> {
   /** Resolves when the first list is in the store. */
   async synced(signal?: AbortSignal): Promise<void> {
     if (this.#isSynced) return
-    if (!signal) return this.#synced.promise
-    signal.throwIfAborted()
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    try {
-      await Promise.race([this.#synced.promise, aborted])
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
+    await unlessAborted(this.#synced.promise, signal)
   }
 
   get isSynced(): boolean {
     return this.#isSynced
   }
 
-  /** Why it is not up to date now; undefined when it is. */
+  /** The last failure; undefined again from the next event or bookmark on (within a minute). */
   get lastError(): unknown {
     return this.#lastError
   }
@@ -224,7 +215,7 @@ export class Informer<T extends KubeObject = KubeObject> {
   async #wait(ms: number): Promise<void> {
     const hurried = new AbortController()
     this.#hurry = () => hurried.abort()
-    await delay(ms, undefined, { signal: AbortSignal.any([this.#stop.signal, hurried.signal]) }).catch(() => {})
+    await pause(ms, AbortSignal.any([this.#stop.signal, hurried.signal])).catch(() => {})
     this.#hurry = undefined
   }
 

@@ -1,11 +1,11 @@
 /** Requests to one API server over pools of kept-alive connections. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual, promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { type Dispatcher, Pool, ProxyAgent } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
 import { messageOf } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
+import { pause } from './abort.ts'
 import type { Credentials, KubeConfig, TlsSettings } from './config.ts'
 
 /** An answer of the API server that is not a success, from its Status object. */
@@ -154,7 +154,7 @@ export class Transport implements AsyncDisposable {
         const error = this.#connectionError(thrown, request)
         const waitMs = retryDelayMs(error, request, attempts)
         if (waitMs === undefined || performance.now() - startedAt + waitMs > maxRetryWaitMs) throw error
-        await delay(waitMs, undefined, { signal: request.signal })
+        await pause(waitMs, request.signal)
       }
     }
   }

@@ -1,6 +1,6 @@
 /** List and watch of one kind as one endless sequence of events, which lives through everything that an API server does to it. */
-import { setTimeout as delay } from 'node:timers/promises'
 import { gvkOf, isNewer, type KubeObject } from '../api/object.ts'
+import { pause } from './abort.ts'
 import { type Client, isExpired, type KindRef, type WatchEvent } from './client.ts'
 import { ApiError, ConnectionError } from './transport.ts'
 
@@ -51,7 +51,7 @@ export async function* changesOf<T extends KubeObject = KubeObject>(
   options: ChangesOptions,
 ): AsyncGenerator<WatchChange<T>, void, undefined> {
   const { signal, timing } = options
-  const wait = options.wait ?? ((ms: number) => delay(ms, undefined, { signal }))
+  const wait = options.wait ?? ((ms: number) => pause(ms, signal))
   const session = new Session<T>(client, kind, options)
   for (let failures = 0; !signal.aborted; ) {
     const startedAt = performance.now()

@@ -1,11 +1,15 @@
+import { once } from 'node:events'
 import { mkdtemp, rename, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
+import { type AddressInfo, connect as connectTo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/kube/config.ts'
 import { ApiError, ConnectionError, type RequestRecord, Transport, type TransportRequest } from '../../src/kube/transport.ts'
+import { type Certificate, createAuthority } from '../tools/certificates.ts'
 import { answerJson, answerStatus, type FaultProxy, startFaultProxy } from '../tools/fault-proxy.ts'
 
 let server: FaultProxy
@@ -160,10 +164,8 @@ describe('retries', () => {
   })
 
   it('tries a refused connection again for a create too: nothing has been sent', async () => {
-    const closed = createServer().listen(0, '127.0.0.1')
-    await new Promise((resolve) => closed.once('listening', resolve))
-    const { port } = closed.address() as { port: number }
-    await new Promise((resolve) => closed.close(resolve))
+    const { port, close } = await listen(createServer())
+    await close()
     const attempts: RequestRecord[] = []
     await using lonely = new Transport(
       { ...server.config, server: new URL(`http://127.0.0.1:${port}`) },
@@ -185,7 +187,7 @@ describe('retries', () => {
 })
 
 describe('connections', () => {
-  it('keeps requests and the lease going while watches and slow requests hold theirs', async () => {
+  it('F-API-03 keeps requests and the lease going while watches and slow requests hold theirs', async () => {
     await using narrow = new Transport(server.config, { connections: 1 })
     const { promise: held, resolve: release } = Promise.withResolvers<void>()
     server.fault = ({ url, isWatch }, response) => {
@@ -238,6 +240,74 @@ describe('connections', () => {
     await expect(read()).rejects.toThrow(/longer than/)
   })
 })
+
+describe('encryption', () => {
+  it('F-API-02 follows a server whose certificate comes from a new authority, without a restart', async () => {
+    const [former, current] = await Promise.all([createAuthority('former'), createAuthority('current')])
+    const trusted = { ca: former.ca }
+    await using secure = await serveTls(await former.server())
+    const rotating = {
+      ...server.config,
+      server: secure.url,
+      credentials: async () => ({ authorization: undefined, tls: { ...trusted } }),
+    }
+    await using client = new Transport(rotating)
+    expect(await client.request(get)).toEqual({ ok: true })
+
+    secure.renew(await current.server())
+    const refused = await failure(get, client)
+    expect(refused).toBeInstanceOf(ConnectionError)
+    trusted.ca = current.ca
+    expect(await client.request(get)).toEqual({ ok: true })
+  })
+
+  it('goes through the proxy that the kubeconfig names', async () => {
+    const authority = await createAuthority()
+    await using secure = await serveTls(await authority.server())
+    const tunnels: string[] = []
+    const proxy = createServer().on('connect', (request, client, head) => {
+      tunnels.push(request.url ?? '')
+      const target = connectTo(Number(secure.url.port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+        target.write(head)
+        target.pipe(client).pipe(target)
+      })
+      for (const socket of [client, target]) socket.on('error', () => {})
+    })
+    const { port, close } = await listen(proxy)
+    const config = { ...server.config, server: secure.url, proxyUrl: `http://127.0.0.1:${port}` }
+    const credentials = async () => ({ authorization: undefined, tls: { ca: authority.ca } })
+    const client = new Transport({ ...config, credentials })
+    expect(await client.request(get)).toEqual({ ok: true })
+    expect(tunnels).toEqual([secure.url.host])
+    await client.close()
+    await close()
+  })
+})
+
+async function serveTls(certificate: Certificate) {
+  const secure = createSecureServer(certificate, (_, response) => answerJson(response, { ok: true }))
+  const { port, close } = await listen(secure)
+  return {
+    url: new URL(`https://127.0.0.1:${port}`),
+    /** As after a restart: connections are closed, new ones see the new certificate. */
+    renew(next: Certificate) {
+      secure.setSecureContext(next)
+      secure.closeAllConnections()
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function listen(of: Server): Promise<{ port: number; close: () => Promise<void> }> {
+  of.listen(0, '127.0.0.1')
+  await once(of, 'listening')
+  const close = async () => {
+    of.close()
+    of.closeAllConnections()
+  }
+  return { port: (of.address() as AddressInfo).port, close }
+}
 
 describe('credentials', () => {
   it('F-API-05 takes a rotated token up: within a minute by itself, at once when the old one is refused', async () => {
