@@ -16,6 +16,8 @@ export interface GitServerOptions {
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string; readonly requestCert?: boolean }
   /** Whether a commit may be asked for by its id: any, those that a reference reaches (the default), or none. */
   readonly wants?: 'any' | 'reachable' | 'advertised'
+  /** 0: the server does not know the newer protocol. */
+  readonly protocol?: 0 | 2
   /** Looked at for each request; see `Fault`. */
   readonly fault?: FaultOf
   /** Absent: a free one. */
@@ -204,7 +206,7 @@ function cgiEnvironment({ options, incoming, body }: Call): NodeJS.ProcessEnv {
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_PROJECT_ROOT: options.root,
     GIT_HTTP_EXPORT_ALL: '1',
-    GIT_PROTOCOL: String(incoming.headers['git-protocol'] ?? ''),
+    GIT_PROTOCOL: options.protocol === 0 ? '' : String(incoming.headers['git-protocol'] ?? ''),
     REQUEST_METHOD: incoming.method,
     PATH_INFO: decodeURIComponent(pathname),
     QUERY_STRING: search.slice(1),
