@@ -8,7 +8,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { access, constants, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises'
+import { access, constants, link, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -237,21 +237,33 @@ async function workDirectory(): Promise<AsyncDisposable & { readonly path: strin
 
 /** Waits until no other process holds the lock; one whose holder is gone is taken over. */
 async function lock(file: string, say: Say): Promise<AsyncDisposable> {
-  for (let told = false; ; told = true) {
-    try {
-      await using handle = await open(file, 'wx')
-      await handle.writeFile(String(process.pid))
-      return { [Symbol.asyncDispose]: () => rm(file, { force: true }) }
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  const mine = `${file}-${process.pid}`
+  await writeFile(mine, String(process.pid))
+  try {
+    // A link appears with its content: nobody sees a lock without its holder.
+    for (let told = false; !(await linked(mine, file)); told = true) {
+      const holder = Number(await readFile(file, 'utf8').catch(() => ''))
+      if (holder > 0 && !isAlive(holder)) {
+        await rm(file, { force: true })
+        continue
+      }
+      if (!told && holder > 0) say(`waiting for process ${holder}, which downloads or builds the tools`)
+      await delay(500)
     }
-    const holder = Number(await readFile(file, 'utf8').catch(() => ''))
-    if (holder > 0 && !isAlive(holder)) {
-      await rm(file, { force: true })
-      continue
-    }
-    if (!told) say(`waiting for process ${holder}, which downloads or builds the tools`)
-    await delay(500)
+  } finally {
+    await rm(mine)
+  }
+  return { [Symbol.asyncDispose]: () => rm(file, { force: true }) }
+}
+
+/** Whether the link could be made: there was none yet. */
+async function linked(target: string, file: string): Promise<boolean> {
+  try {
+    await link(target, file)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
   }
 }
 
