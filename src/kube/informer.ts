@@ -108,6 +108,8 @@ interface InformerContext extends InformersOptions {
   readonly onMissing?: () => void
 }
 
+const maxDeleted = 10_000
+
 /** Starts when it is made. Failures are tried again for ever, also when the kind does not exist (yet). */
 export class Informer<T extends KubeObject = KubeObject> {
   readonly kind: KindRef
@@ -248,6 +250,8 @@ export class Informer<T extends KubeObject = KubeObject> {
     const { resourceVersion } = received.metadata
     const old = this.#objects.get(key)
     if (isNewer(old?.metadata.resourceVersion, resourceVersion)) return
+    // Bookmarks empty it; an API server that sends none must not fill the memory.
+    if (this.#deleted.size >= maxDeleted) this.#deleted.clear()
     if (resourceVersion) this.#deleted.set(keyText(key), resourceVersion)
     this.#listed?.delete(keyText(key))
     if (this.#objects.remove(key)) this.#emit({ type: 'deleted', object: this.#kept(received), initial: false })

@@ -1,12 +1,13 @@
 /** Requests to one API server over pools of kept-alive connections. */
-import { isDeepStrictEqual, promisify } from 'node:util'
+import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import { type Dispatcher, Pool, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
 import { messageOf } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
 import { pause } from './abort.ts'
-import type { Credentials, KubeConfig, TlsSettings } from './config.ts'
+import type { Credentials, KubeConfig } from './config.ts'
+import { Connections, type ConnectionsOptions, type Lane, maxAnswerBytes } from './connections.ts'
 
 /** An answer of the API server that is not a success, from its Status object. */
 export class ApiError extends Error {
@@ -71,19 +72,14 @@ export interface RequestRecord {
   readonly durationMs: number
 }
 
-export interface TransportOptions {
+export interface TransportOptions extends ConnectionsOptions {
   readonly userAgent?: string
-  /** Connections for requests (24); watches have theirs besides. */
-  readonly connections?: number
   readonly onRequest?: (record: RequestRecord) => void
   /** Warnings of the API server about a request: deprecated versions, unknown fields. */
   readonly onWarning?: (text: string, request: TransportRequest) => void
-  /** How long to wait for the head of an answer (65 s: the API server gives up after 60) and between its parts. */
-  readonly timeoutMs?: number
 }
 
 const defaultUserAgent = `sluice/${packageJson.version}`
-const maxAnswerBytes = 256 * 1024 * 1024
 const maxLineBytes = 32 * 1024 * 1024
 const maxAttempts = { asked: 10, broken: 4 }
 const maxRetryWaitMs = 60_000
@@ -227,75 +223,6 @@ export class Transport implements AsyncDisposable {
     if (!code) return thrown
     const what = `${request.method} ${request.path.split('?')[0]} at ${this.#config.server.origin}`
     return new ConnectionError(`${what}: ${reasonOf(thrown)}`, code, { cause: thrown })
-  }
-}
-
-/** Requests, watches and the lease each have their own connections, so that none can use up another's. */
-type Lane = 'requests' | 'watches' | 'urgent'
-
-class Connections {
-  /** Path of the server's URL without a slash at its end. */
-  readonly pathPrefix: string
-  readonly #config: KubeConfig
-  readonly #options: TransportOptions
-  readonly #lanes = new Map<Lane, Dispatcher>()
-  /** Of former certificates, until their last answer has come. */
-  readonly #retired = new Set<Dispatcher>()
-  #tls: TlsSettings | undefined
-  #closed = false
-
-  constructor(config: KubeConfig, options: TransportOptions) {
-    this.#config = config
-    this.#options = options
-    this.pathPrefix = config.server.pathname.replace(/\/+$/, '')
-  }
-
-  lane(lane: Lane, tls: TlsSettings): Dispatcher {
-    if (this.#closed) throw new Error('the connection to the API server has been closed')
-    this.#follow(tls)
-    const known = this.#lanes.get(lane)
-    if (known) return known
-    const dispatcher = this.#open(lane, tls)
-    this.#lanes.set(lane, dispatcher)
-    return dispatcher
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true
-    await Promise.all([...this.#lanes.values(), ...this.#retired].map((dispatcher) => dispatcher.destroy()))
-  }
-
-  /** New requests go over new connections when the CA or the client certificate has been rotated. */
-  #follow(tls: TlsSettings): void {
-    if (this.#tls === tls) return
-    const changed = this.#tls !== undefined && !isDeepStrictEqual(this.#tls, tls)
-    this.#tls = tls
-    if (!changed) return
-    for (const dispatcher of this.#lanes.values()) {
-      this.#retired.add(dispatcher)
-      void dispatcher.close().finally(() => this.#retired.delete(dispatcher))
-    }
-    this.#lanes.clear()
-  }
-
-  #open(lane: Lane, settings: TlsSettings): Dispatcher {
-    const timeoutMs = this.#options.timeoutMs ?? 65_000
-    const tls = { ...settings, allowH2: false, timeout: 10_000 }
-    const options = {
-      // A watch holds its connection for minutes: as many as there are watches.
-      connections: lane === 'requests' ? (this.#options.connections ?? 24) : lane === 'urgent' ? 1 : null,
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      // The API server closes idle connections after 90 s; we must be first, or a request meets a closing connection.
-      keepAliveTimeout: 60_000,
-      ...(lane !== 'watches' && { maxResponseSize: maxAnswerBytes }),
-    }
-    const { proxyUrl, server } = this.#config
-    return proxyUrl
-      ? new ProxyAgent({ uri: proxyUrl, ...options, requestTls: tls })
-      : new Pool(server.origin, { ...options, connect: tls })
   }
 }
 

@@ -42,6 +42,8 @@ export interface WatchTiming {
 
 /** Attempts that end sooner than this count as failures, so that nothing is opened in a busy loop. */
 const shortMs = 1_000
+/** A Retry-After may ask for anything. */
+const longestAskedMs = 60_000
 const initialEventsEnd = 'k8s.io/initial-events-end'
 
 /** Ends only when the signal is aborted: failures are told to `onError` and tried again, with backoff, for ever. */
@@ -162,10 +164,11 @@ function changeOf<T extends KubeObject>({ type, object }: WatchEvent<T>): WatchC
   return { type: type === 'DELETED' ? 'delete' : 'apply', object }
 }
 
-/** Doubled with each failure, between half and all of it, and never sooner than the server asks. */
+/** Doubled with each failure, between half and all of it, and not sooner than the server asks. */
 function waitAfter(error: unknown, failures: number, { backoffMs = 500, maxBackoffMs = 30_000 }: WatchTiming = {}): number {
   const own = Math.min(maxBackoffMs, backoffMs * 2 ** (failures - 1)) * (0.5 + Math.random() / 2)
-  return Math.max(own, (error instanceof ApiError && error.retryAfterMs) || 0)
+  const asked = (error instanceof ApiError && error.retryAfterMs) || 0
+  return Math.max(own, Math.min(asked, longestAskedMs))
 }
 
 /** A wait that the signal cut short is no failure. */
