@@ -187,7 +187,7 @@ function requestsBetween(before: Metrics, after: Metrics): ReadonlyMap<string, n
 }
 
 function buildsOf(metrics: Metrics): number {
-  return metrics.sum('flux_worker_tasks_total', { task: 'kustomize/build' })
+  return metrics.sum('flux_kustomization_builds_total')
 }
 
 function print(lines: readonly Row[]): void {
