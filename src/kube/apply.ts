@@ -160,11 +160,14 @@ export class ClusterApplier implements Applier {
     const works = stage.items.map((placed) => new Work(placed, this.#managed.kind(placed.ref)))
     run.works.push(...works)
     await inSlices(works, (work) => this.#settleWithoutRequest(work, run))
-    const open = works.filter((work) => work.outcome === undefined)
+    const unknown = works.filter(isOpen)
+    await Promise.all([...new Set(unknown.map(({ kind }) => kind))].map((kind) => kind.ready()))
+    // Once more: what exists may have become known just now.
+    await inSlices(unknown, (work) => this.#settleWithoutRequest(work, run))
+    const open = unknown.filter(isOpen)
     if (open.length === 0) return
-    await Promise.all([...new Set(open.map(({ kind }) => kind))].map((kind) => kind.ready()))
     await this.#judgeAll(open, run)
-    await this.#writeAll(open, run)
+    await this.#writeAll(open.filter(isOpen), run)
     if (stage.name === 'definitions' || stage.name === 'classes') await this.#settle(open, run)
   }
 
@@ -217,7 +220,7 @@ export class ClusterApplier implements Applier {
 
   async #writeAll(works: readonly Work[], run: Run): Promise<void> {
     const pool = { limit: this.#concurrency, signal: run.options.signal }
-    for (const rank of byRank(works.filter((work) => work.outcome === undefined))) {
+    for (const rank of byRank(works)) {
       await mapPooled(rank, pool, (work) => this.#guarded(work, run, () => this.#write(work, run)))
     }
   }
@@ -228,13 +231,18 @@ export class ClusterApplier implements Applier {
     const apply = () => this.#client.apply(body, { fieldManager: this.#ownership.fieldManager, force: true, signal })
     await kind.hold(ref, async () => {
       if (verdict?.action === 'recreate') await this.#remove(ref, verdict.uid, signal)
-      if (verdict?.action === 'update' && verdict.cleanup) await this.#cleanUp(ref, body, signal)
-      const answer = await apply().catch((error) => {
+      let isCleaned = verdict?.action === 'update' && verdict.cleanup && (await this.#cleanUp(ref, signal))
+      let answer = await apply().catch((error) => {
         if (!work.isUntried) throw error
         return this.#afterRefusal(error, work, run, apply)
       })
       if (!answer) return
-      work.outcome = await this.#actionOf(work.verdict, answer.metadata, signal)
+      // Others wrote meanwhile, or a policy that kept their fields has just been removed.
+      if (observe(answer.metadata, this.#ownership).needsCleanup && !work.placed.policy.merge) {
+        isCleaned = (await this.#cleanUp(ref, signal)) || isCleaned
+        answer = await apply()
+      }
+      work.outcome = isCleaned ? 'configured' : this.#actionOf(work.verdict, answer.metadata)
       this.#claim(work, answer, run)
     })
   }
@@ -249,15 +257,13 @@ export class ClusterApplier implements Applier {
     return apply()
   }
 
-  async #actionOf(verdict: Verdict | undefined, after: ObjectMeta, signal: AbortSignal): Promise<Change['action']> {
+  #actionOf(verdict: Verdict | undefined, after: ObjectMeta): Change['action'] {
     const { appliedSecond, fingerprint, resourceVersion } = observe(after, this.#ownership)
     this.#serverClock.told(appliedSecond)
     if (verdict?.action !== 'update') return 'created'
-    if (verdict.cleanup) return 'configured'
     if (resourceVersion === verdict.before.resourceVersion) return 'unchanged'
     // The version may be newer for what others wrote meanwhile.
-    const isSame =
-      fingerprint === verdict.before.fingerprint && (await this.#serverClock.isPast(appliedSecond, this.#client, signal))
+    const isSame = fingerprint === verdict.before.fingerprint && this.#serverClock.isPast(appliedSecond)
     return isSame ? 'unchanged' : 'configured'
   }
 
@@ -267,14 +273,15 @@ export class ClusterApplier implements Applier {
     await this.#waits.gone([ref], { timeoutMs: stageTimeoutMs, signal })
   }
 
-  async #cleanUp(ref: ObjectRef, desired: KubeObject, signal: AbortSignal): Promise<void> {
+  /** Returns whether there was anything to do. */
+  async #cleanUp(ref: ObjectRef, signal: AbortSignal): Promise<boolean> {
     for (let attempt = 1; ; attempt++) {
       const live = await this.#client.find(ref, { metadataOnly: true, signal })
-      const patch = live ? cleanupPatch(live.metadata, desired.metadata, this.#ownership) : []
-      if (patch.length === 0) return
+      const patch = live ? cleanupPatch(live.metadata, this.#ownership) : []
+      if (patch.length === 0) return false
       try {
         await this.#client.jsonPatch(ref, patch, { fieldManager: this.#ownership.fieldManager, signal })
-        return
+        return true
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 409 || attempt === maxConflicts) throw error
       }
@@ -402,6 +409,10 @@ class Work {
     if (!this.desired) throw new Error(`${displayName(this.ref)} has not been loaded`)
     return this.desired
   }
+}
+
+function isOpen({ outcome }: Work): boolean {
+  return outcome === undefined
 }
 
 function changesOf({ works }: Run): Change[] {

@@ -60,7 +60,7 @@ export async function judge(
   const cleanup = after.needsCleanup && !policyOf(desired.metadata, ownership.group).merge
   const before = live?.live ?? { fingerprint: undefined, resourceVersion: after.resourceVersion }
   const isSame = !cleanup && before.fingerprint !== undefined && before.fingerprint === after.fingerprint
-  if (isSame && (await serverClock.isPast(after.appliedSecond, client, signal))) return { action: 'keep', answer }
+  if (isSame && (await serverClock.isPastNow(after.appliedSecond, client, signal))) return { action: 'keep', answer }
   return { action: 'update', before, cleanup }
 }
 

@@ -44,11 +44,13 @@ export interface Policy {
 
 type Metadata = Pick<ObjectMeta, 'labels' | 'annotations'>
 
-const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration'
-
 /** Annotations and labels that are removed from live objects. Source: kustomize-controller, ApplyCleanupOptions. */
-const staleAnnotations = [lastApplied, 'kustomize.toolkit.fluxcd.io/checksum', 'fluxcd.io/sync-checksum']
-const staleLabels = ['fluxcd.io/sync-gc-mark']
+export const staleAnnotations = [
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'kustomize.toolkit.fluxcd.io/checksum',
+  'fluxcd.io/sync-checksum',
+]
+export const staleLabels = ['fluxcd.io/sync-gc-mark']
 
 const policies = new Map<string, Policy>()
 
@@ -68,8 +70,9 @@ export function policyOf(metadata: Metadata, group: string): Policy {
   return shared
 }
 
+/** In manifests a value may be a boolean or a number, where somebody forgot the quotes. */
 function saysEither({ labels, annotations }: Metadata, key: string, value: string): boolean {
-  return labels?.[key]?.toLowerCase() === value || annotations?.[key]?.toLowerCase() === value
+  return [labels?.[key], annotations?.[key]].some((found) => found !== undefined && String(found).toLowerCase() === value)
 }
 
 /**
@@ -170,17 +173,16 @@ export function lastWriter(metadata: ObjectMeta, ownership: Ownership): string |
 /**
  * The JSON patch that hands the fields of kubectl and its like over to us and removes left-over metadata; empty when there is
  * nothing to do. It fails with a conflict when the object has changed since it was read.
- * @param desired What the build wants: its own annotations stay.
  * Source: github.com/fluxcd/pkg/ssa patch.go, PatchReplaceFieldsManagers.
  */
-export function cleanupPatch(live: ObjectMeta, desired: Metadata, ownership: Ownership): object[] {
+export function cleanupPatch(live: ObjectMeta, ownership: Ownership): object[] {
   const patch = [...takeOver(live, ownership), ...removals('annotations', staleAnnotations), ...removals('labels', staleLabels)]
   if (patch.length > 0) patch.push({ op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion })
   return patch
 
   function removals(field: 'labels' | 'annotations', keys: readonly string[]): object[] {
     return keys
-      .filter((key) => live[field]?.[key] !== undefined && desired[field]?.[key] === undefined)
+      .filter((key) => live[field]?.[key] !== undefined)
       .map((key) => ({ op: 'remove', path: `/metadata/${field}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}` }))
   }
 }

@@ -1,6 +1,7 @@
 /** What is sent to the API server for an object of the build. */
 import { X509Certificate } from 'node:crypto'
 import { gvkOf, type KubeObject } from '../api/object.ts'
+import { staleAnnotations, staleLabels } from './known.ts'
 import { isCrd } from './stages.ts'
 
 export interface Placement {
@@ -15,13 +16,15 @@ export interface Placement {
  * Source: github.com/fluxcd/pkg/ssa/normalize, ssa/utils RemoveCABundleFromCRD.
  */
 export function desiredObject(object: KubeObject, placement: Placement): KubeObject {
-  const { creationTimestamp: _, namespace, ...metadata } = object.metadata
+  const { creationTimestamp: _, namespace, annotations, ...metadata } = object.metadata
   const placed: KubeObject = {
     ...object,
     metadata: {
       ...metadata,
       ...(placement.namespaced && namespace && { namespace }),
-      labels: { ...object.metadata.labels, ...placement.labels },
+      labels: { ...withoutKeys(object.metadata.labels, staleLabels), ...placement.labels },
+      // An export of a live object may have them: they would be removed and applied again in every run.
+      ...(annotations && { annotations: withoutKeys(annotations, staleAnnotations) }),
     },
   }
   return mend(isCrd(object) ? placed : without(placed, 'status'))
@@ -107,6 +110,11 @@ function updateFields(fields: Fields, path: readonly string[], change: (fields: 
   if (name === undefined) return change(fields)
   const inner = fields[name]
   return isFields(inner) ? { ...fields, [name]: updateFields(inner, rest, change) } : fields
+}
+
+/** A manifest may have `null` where the type says otherwise. */
+function withoutKeys(values: Readonly<Record<string, string>> | undefined, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(values ?? {}).filter(([key]) => !keys.includes(key)))
 }
 
 function without(object: KubeObject, field: string): KubeObject {

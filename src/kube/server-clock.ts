@@ -26,12 +26,16 @@ export class ServerClock {
   }
 
   /** Whether a second of the API server's clock has passed for certain: whatever is written now gets a later time. */
-  async isPast(second: number, client: Client, signal: AbortSignal): Promise<boolean> {
-    if (this.#second() - second >= toleranceSeconds) return true
-    // After a start nothing has been told yet, and everything would look as if it had just been written.
+  isPast(second: number): boolean {
+    return this.#second() - second >= toleranceSeconds
+  }
+
+  /** As `isPast`; asks for the time once: after a start everything would look as if it had just been written. */
+  async isPastNow(second: number, client: Client, signal: AbortSignal): Promise<boolean> {
+    if (this.isPast(second)) return true
     this.#asked ??= this.#ask(client, signal)
     await this.#asked
-    return this.#second() - second >= toleranceSeconds
+    return this.isPast(second)
   }
 
   #second(): number {

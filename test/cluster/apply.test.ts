@@ -391,8 +391,8 @@ describe('noticing changes', () => {
       'a status writer that annotates too',
       (name) => deployment(name),
       async (object) => {
-        await patch(object, { metadata: { annotations: { 'deployment.kubernetes.io/revision': '1' } } })
-        await patch(object, { status: { replicas: 1, observedGeneration: 1 } }, '--subresource=status')
+        const metadata = { annotations: { 'deployment.kubernetes.io/revision': '1' } }
+        await patch(object, { metadata, status: { replicas: 1, observedGeneration: 1 } }, '--subresource=status')
       },
     ],
     [
