@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadConfig, parseConfig } from '../../src/kube/config.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 
 let directory: string
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'sluice-config-'))
+  directory = await temporaryDirectory('config')
 })
 
 async function file(name: string, content: string): Promise<string> {

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { mkdtemp, rename, writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, connect as connectTo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -11,6 +10,7 @@ import { loadConfig } from '../../src/kube/config.ts'
 import { ApiError, ConnectionError, type RequestRecord, Transport, type TransportRequest } from '../../src/kube/transport.ts'
 import { type Certificate, createAuthority } from '../tools/certificates.ts'
 import { answerJson, answerStatus, type FaultProxy, startFaultProxy } from '../tools/fault-proxy.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 
 let server: FaultProxy
 const records: RequestRecord[] = []
@@ -311,7 +311,7 @@ async function listen(of: Server): Promise<{ port: number; close: () => Promise<
 
 describe('credentials', () => {
   it('F-API-05 takes a rotated token up: within a minute by itself, at once when the old one is refused', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'sluice-token-'))
+    const directory = await temporaryDirectory('token')
     const place = async (token: string) => {
       await writeFile(join(directory, 'next'), `${token}\n`)
       await rename(join(directory, 'next'), join(directory, 'token'))
