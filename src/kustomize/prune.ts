@@ -1,15 +1,19 @@
 /** Deleting what is no longer wanted, unless somebody else is about to want it. */
-import type { Kustomization } from '../api/kustomization.ts'
-import { displayName, keyOf, keyText } from '../api/object.ts'
+import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
+import { keyOf, keyText } from '../api/object.ts'
 import type { Applier, InventoryEntry, PruneResult } from '../kube/applier.ts'
 import { changeLog } from '../kube/changes.ts'
 import { refOfEntry } from '../kube/inventory.ts'
+import { mapPooled } from '../kube/pool.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import type { Context } from '../runtime/reconcile.ts'
 import type { Builds } from './builds.ts'
 import { consumersIndex, eventMetadata, type Revision, sourceKeyOf } from './source.ts'
 import { allKustomizations } from './stores.ts'
 import { readSubstitution } from './variables.ts'
+
+/** Requests and builds at a time, for what is looked up before pruning. */
+const concurrent = 8
 
 export interface Pruning {
   readonly ks: Kustomization
@@ -38,15 +42,29 @@ export async function prune(pruning: Pruning): Promise<Pruned> {
   const result = await applier.prune(orphans, { owner: keyOf(ks), signal: context.signal })
   const log = changeLog(result.changes)
   if (log !== '') context.event({ severity: 'info', reason: 'Progressing', message: log, metadata: eventMetadata(revision) })
-  const handedOver = stale.filter(({ id }) => wanted.has(id))
+  const handedOver = await stillOurs(
+    pruning,
+    stale.filter(({ id }) => wanted.has(id)),
+  )
   return { kept: [...handedOver, ...result.survivors.map(({ entry }) => entry)], failure: failureOf(result) }
 }
 
 /** One message for all objects that are still there; undefined when there are none. */
 export function failureOf({ survivors }: PruneResult): string | undefined {
   if (survivors.length === 0) return undefined
-  const each = survivors.map(({ entry, reason }) => `${displayName(refOfEntry(entry))}: ${reason}`)
-  return `delete failed, errors: ${each.join('; ')}`
+  return `delete failed, errors: ${survivors.map(({ reason }) => reason).join('; ')}`
+}
+
+/** The entries whose live objects still carry our owner labels. */
+async function stillOurs({ ks, context }: Pruning, entries: readonly InventoryEntry[]): Promise<InventoryEntry[]> {
+  const { name, namespace } = ks.metadata
+  const isOurs = async (entry: InventoryEntry): Promise<boolean> => {
+    const live = await context.client.find(refOfEntry(entry), { metadataOnly: true, signal: context.signal })
+    const labels = live?.metadata.labels
+    return labels?.[`${kustomizationKind.group}/name`] === name && labels[`${kustomizationKind.group}/namespace`] === namespace
+  }
+  const ours = await mapPooled(entries, { limit: concurrent, signal: context.signal }, isOurs)
+  return entries.filter((_, index) => ours[index])
 }
 
 /**
@@ -76,6 +94,6 @@ async function wantedByOthers({ ks, stale, unpacked, applier, builds, context }:
     return builds.of(other, { unpacked, substitution, environment: context, signal: context.signal })
   }
   const isStale = new Set(stale.map(({ id }) => id))
-  const ids = await Promise.all(others.map(idsOf))
+  const ids = await mapPooled(others, { limit: concurrent, signal: context.signal }, idsOf)
   return new Set(ids.flat().filter((id) => isStale.has(id)))
 }
