@@ -7,8 +7,8 @@ import { Board } from './board.ts'
 it('prints lines where there is no terminal, each state of an object once', async () => {
   const { board, written } = boardOn({ isTTY: false })
   await board.step('apply', async () => {
-    board.show(kustomization('apps', 'False', 'dependency is not ready'))
-    board.show(kustomization('apps', 'False', 'dependency is not ready'))
+    board.show(kustomization('apps', 'False', 'build failed'))
+    board.show(kustomization('apps', 'False', 'build failed'))
     board.show(kustomization('apps', 'True', 'Applied revision: main'))
   })
   board[Symbol.dispose]()
@@ -19,7 +19,7 @@ it('prints lines where there is no terminal, each state of an object once', asyn
   ).toBe(
     [
       '▶ apply',
-      '    ✗ kustomization/apps                 dependency is not ready',
+      '    ✗ kustomization/apps                 build failed',
       '    ● kustomization/apps                 Applied revision: main',
       '✓ apply 1 s',
       '',

@@ -33,7 +33,7 @@ export class Board implements Disposable {
 
   constructor(out: WriteStream) {
     this.#out = out
-    if (out.isTTY) this.#timer = setInterval(() => this.#draw(), 100)
+    if (out.isTTY) this.#timer = setInterval(() => this.#step && this.#draw(), 100)
   }
 
   /** Runs one step of the story and says how it ended and how long it took. @throws StepFailed */
@@ -129,12 +129,15 @@ export class Board implements Disposable {
   }
 }
 
+/** Not ready, but nothing is wrong yet: what is waited for comes, or an error with another reason follows. */
+const waitingReasons: ReadonlySet<string> = new Set(['DependencyNotReady', 'ArtifactFailed'])
+
 function rowOf(object: Live): Row {
   const name = `${object.kind.toLowerCase()}/${object.metadata.name}`
   const ready = conditionOf(object, 'Ready')
   if (object.metadata.deletionTimestamp) return { name, state: 'working', message: 'being deleted' }
   if (!ready) return { name, state: 'working', message: 'new' }
-  const isWaiting = conditionOf(object, 'Reconciling') !== undefined || ready.reason === 'DependencyNotReady'
+  const isWaiting = conditionOf(object, 'Reconciling') !== undefined || waitingReasons.has(ready.reason)
   const state = ready.status === 'True' ? 'ready' : ready.status === 'False' && !isWaiting ? 'failed' : 'working'
   return { name, state, message: ready.message.replaceAll(/\s+/g, ' ') }
 }

@@ -175,7 +175,6 @@ async function removeApp(stage: Stage): Promise<void> {
     {
       'clusters/demo/kustomization.yaml': `${list.replace('\n  - guestbook.yaml', '')}\n`,
       'clusters/demo/guestbook.yaml': null,
-      'apps/guestbook/guestbook.yaml': null,
     },
     'Close the guestbook',
     now(),
