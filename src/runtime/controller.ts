@@ -282,11 +282,14 @@ class LoopController<T extends FluxObject> implements Controller {
 /** Why an object's own change asks for a run; `old` is absent when it is seen for the first time. */
 function causesOf(object: FluxObject, old: FluxObject | undefined): Cause[] {
   const { deletionTimestamp, generation } = object.metadata
-  if (deletionTimestamp) return old?.metadata.deletionTimestamp ? [] : ['deleted']
+  const causes: Cause[] = []
+  if (deletionTimestamp && !old?.metadata.deletionTimestamp) causes.push('deleted')
+  else if (!old) causes.push('created')
+  else if (old.metadata.generation !== generation) causes.push('spec')
   const request = requestedAt(object)
-  const isRequested = request !== undefined && request !== (old ? requestedAt(old) : object.status?.lastHandledReconcileAt)
-  const changed: Cause[] = old ? (old.metadata.generation === generation ? [] : ['spec']) : ['created']
-  return isRequested ? [...changed, 'requested'] : changed
+  const handled = old ? requestedAt(old) : object.status?.lastHandledReconcileAt
+  if (request !== undefined && request !== handled) causes.push('requested')
+  return causes
 }
 
 /** Counts the workers in use. Runs that come back from a park go before new ones. */

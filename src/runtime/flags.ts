@@ -152,7 +152,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['StrictPostBuildSubstitutions', { fallback: true, support: 'honoured' }],
   ['DisableConfigWatchers', { fallback: false, support: 'honoured' }],
   ['DisableFailFastBehavior', { fallback: false, support: 'honoured' }],
-  ['GroupChangeLog', { fallback: false, support: 'honoured' }],
+  ['GroupChangeLog', { fallback: false, support: 'warned' }],
   ['AdditiveCELDependencyCheck', { fallback: false, support: 'honoured' }],
   // What this gate turns on always happens: any event for an object ends its wait.
   ['CancelHealthCheckOnNewRevision', { fallback: false, support: 'honoured' }],

@@ -37,7 +37,10 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const { environment, recorder, signal } = options
   const controllers = options.loops.map((loop) => loop.wire({ environment, recorder }))
   const leadership = new Leadership({ ...environment, hostname: options.hostname, podName: options.podName })
-  const servers = await startServers(options, controllers)
+  const servers = await startServers(options, controllers).catch(async (error: unknown) => {
+    await closeAll(options, [])
+    throw error
+  })
   environment.log.info({ controllers: environment.flags.controllers }, 'starting manager')
 
   const stop = new AbortController()

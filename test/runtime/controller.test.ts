@@ -256,7 +256,8 @@ describe('a controller', () => {
     await using loop = await startLoop(cluster, async () => done, {
       loop: {
         finalize: async ({ metadata }) => {
-          if (metadata.name === 'stuck' && !mayGo) throw new Retryable('PruneFailed', 'cannot delete Deployment/apps/web')
+          const problem = 'cannot delete Deployment/apps/web'
+          if (metadata.name === 'stuck' && !mayGo) throw new Retryable('PruneFailed', problem, { retryMs: 3_600_000 })
         },
       },
     })
@@ -264,6 +265,7 @@ describe('a controller', () => {
     await cluster.delete('stuck')
     await loop.until('stuck', (o) => ready(o)?.message === 'cannot delete Deployment/apps/web')
     mayGo = true
+    await cluster.patch('stuck', request('again')) // does not wait for the backoff
     await loop.untilGone('stuck')
   })
 
