@@ -107,6 +107,16 @@ function isAscii(text: string): boolean {
   return ASCII.test(text)
 }
 
+/** Whether a text can stand without quotes in a block, leaving aside what it would resolve to. */
+export function isPlainText(text: string): boolean {
+  return text !== '' && analyze(text).plain
+}
+
+/** A text between double quotes, escaped where libyaml escapes. */
+export function doubleQuoted(text: string): string {
+  return `"${isSafe(text) ? text : [...text].map((rune) => (needsEscape(rune) ? escapeRune(rune) : rune)).join('')}"`
+}
+
 type Position = 'root' | 'sequence' | 'value' | 'key' | 'complex'
 
 /** libyaml's emitter with its own state: column, indentation and what was written last decide every break and space. */
@@ -260,7 +270,7 @@ class Emitter {
     const runes = [...text]
     for (let i = 0; i < runes.length; i++) {
       const rune = runes[i] ?? ''
-      if (startsWithMark || !isPrintable(rune) || isBreak(rune) || rune === '"' || rune === '\\') {
+      if (startsWithMark || needsEscape(rune)) {
         const escaped = escapeRune(rune)
         this.#put(escaped, escaped.length)
         spaces = false
@@ -435,8 +445,8 @@ function hasSpecial(text: string): boolean {
   return /[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]/.test(text)
 }
 
-function isPrintable(rune: string): boolean {
-  return !hasSpecial(rune)
+function needsEscape(rune: string): boolean {
+  return hasSpecial(rune) || isBreak(rune) || rune === '"' || rune === '\\'
 }
 
 function isBreak(char: string): boolean {

@@ -1,7 +1,7 @@
 /** YAML as a tree of nodes: what kustomize edits, because tags and the spelling of numbers decide what it prints. */
 
-/** How a scalar was written, as far as its meaning depends on it. */
-export type ScalarStyle = 'plain' | 'quoted' | 'block'
+/** How a scalar (or, for `flow`, a collection) was written. */
+export type NodeStyle = 'plain' | 'single' | 'double' | 'literal' | 'folded' | 'flow'
 
 /**
  * One node. It is mutable and of one shape for all kinds, since edits replace a node in place (`assign`).
@@ -13,7 +13,7 @@ export interface Node {
   tag: string
   /** The text of a scalar. */
   value: string
-  style: ScalarStyle
+  style: NodeStyle
   content: Node[]
   anchor: string | undefined
   /** What an alias stands for. */

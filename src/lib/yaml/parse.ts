@@ -12,7 +12,7 @@ import {
   YAMLException,
 } from 'js-yaml'
 import { ParseError } from '../errors.ts'
-import type { Node, ScalarStyle } from './node.ts'
+import type { Node, NodeStyle } from './node.ts'
 import { type Dialect, resolveTag } from './schema.ts'
 
 /** Bounds on hostile input. */
@@ -27,6 +27,8 @@ export interface ParseOptions extends YamlLimits {
   readonly dialect: Dialect
   /** Path in the user's repository, for errors. */
   readonly file?: string | undefined
+  /** The number of the text's first line in the file; 1 if the text is the whole file. */
+  readonly firstLine?: number
 }
 
 const MAX_LENGTH = 32 * 1024 * 1024
@@ -64,7 +66,7 @@ function readEvents(text: string, options: ParseOptions): Event[] {
     if (error instanceof RangeError) throw yamlError('the document is nested too deeply', options.file)
     if (!(error instanceof YAMLException)) throw error
     const { mark } = error
-    throw yamlError(error.reason, options.file, mark && mark.line + 1, mark && mark.column + 1)
+    throw yamlError(error.reason, options.file, mark && mark.line + (options.firstLine ?? 1), mark && mark.column + 1)
   }
 }
 
@@ -75,13 +77,14 @@ class Builder {
   readonly #options: ParseOptions
   #anchors = new Map<string, Node>()
   #tagHandles = new Map<string, string>()
-  #line = 1
+  #line: number
   #lineEnd: number
 
   constructor(text: string, events: readonly Event[], options: ParseOptions) {
     this.#text = text
     this.#events = events
     this.#options = options
+    this.#line = options.firstLine ?? 1
     this.#lineEnd = text.indexOf('\n')
   }
 
@@ -138,7 +141,7 @@ class Builder {
   #scalar(event: ScalarEvent): Node {
     const value = getScalarValue(this.#text, event)
     const explicit = event.tagStart >= 0 ? this.#tag(event.tagStart, event.tagEnd) : ''
-    const style = scalarStyle(event.style)
+    const style = STYLES.get(event.style) ?? 'plain'
     const tag = explicit || (style === 'plain' ? this.#implicitTag(value) : '!!str')
     const node = this.#node('scalar', tag, value, event.valueStart)
     node.style = style
@@ -153,7 +156,7 @@ class Builder {
     const kind = event.type === EVENT_ID.MAPPING ? 'map' : 'seq'
     const explicit = event.tagStart >= 0 ? this.#tag(event.tagStart, event.tagEnd) : ''
     const node = this.#node(kind, explicit || `!!${kind}`, '', event.start)
-    if (event.style === COLLECTION_STYLE.FLOW) node.style = 'quoted'
+    if (event.style === COLLECTION_STYLE.FLOW) node.style = 'flow'
     return node
   }
 
@@ -184,7 +187,10 @@ class Builder {
   }
 }
 
-function scalarStyle(style: number): ScalarStyle {
-  if (style === SCALAR_STYLE.PLAIN) return 'plain'
-  return style === SCALAR_STYLE.SINGLE_QUOTED || style === SCALAR_STYLE.DOUBLE_QUOTED ? 'quoted' : 'block'
-}
+const STYLES: ReadonlyMap<number, NodeStyle> = new Map([
+  [SCALAR_STYLE.PLAIN, 'plain'],
+  [SCALAR_STYLE.SINGLE_QUOTED, 'single'],
+  [SCALAR_STYLE.DOUBLE_QUOTED, 'double'],
+  [SCALAR_STYLE.LITERAL_BLOCK, 'literal'],
+  [SCALAR_STYLE.FOLDED_BLOCK, 'folded'],
+])

@@ -1,0 +1,97 @@
+/**
+ * kustomize builds: from a folder in a file tree to the objects that `kustomize build` v5.8.1 prints.
+ *
+ * `build` is the whole engine. It reads nothing but the tree; what lies on the network is fetched by the function that is
+ * handed in. Kustomization files are parsed in `kustomization.ts`, walked in `build.ts`; each field of them is one file in
+ * `generators/` or `transformers/`; `resource.ts` and `resmap.ts` are what these work on.
+ */
+
+import { BuildError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import type { Tree } from '../tree.ts'
+import { emit, type YamlLimits } from '../yaml/index.ts'
+import { buildTarget, type Reorder } from './build.ts'
+import { type LoadRestrictor, NeedsRemote, remoteKey } from './loader.ts'
+import type { RemoteLoader, RemoteRequest } from './remote.ts'
+
+export type { Reorder } from './build.ts'
+export { KUSTOMIZATION_FILES } from './build.ts'
+export type { LoadRestrictor } from './loader.ts'
+export type { RemoteLoader, RemoteRequest, RepoSpec } from './remote.ts'
+
+/** kustomize's flags. */
+export interface BuildOptions {
+  /** `LoadRestrictionsRootOnly` if not given, as for the command; Flux builds with `LoadRestrictionsNone`. */
+  readonly loadRestrictor?: LoadRestrictor
+  /** `unspecified` if not given, as for the command; Flux builds with `none`. */
+  readonly reorder?: Reorder
+  /** The flag --enable-managedby-label. */
+  readonly addManagedByLabel?: boolean
+  /** Fetches remote bases and files. Without it they are refused. */
+  readonly remote?: RemoteLoader
+  readonly limits?: YamlLimits & {
+    /** Remote bases and files of one build; 64 if not given. */
+    readonly maxRemotes?: number
+  }
+}
+
+export interface BuildResult {
+  /** The objects as plain data, in the order of the output. */
+  readonly resources: readonly JsonObject[]
+  /** The bytes that kustomize prints. */
+  yaml(): string
+  readonly warnings: readonly string[]
+  /** Each file that was read with its SHA-256 in hex; undefined for a path that was looked for and is not there. */
+  readonly filesRead: ReadonlyMap<string, string | undefined>
+}
+
+const MAX_REMOTES = 64
+
+/**
+ * Builds the kustomization in a folder of the tree (`''` for its root).
+ * @throws BuildError or ParseError; the message names file, line and field where they are known, and the chain of bases.
+ */
+export async function build(tree: Tree, path: string, options: BuildOptions = {}): Promise<BuildResult> {
+  const remotes = new Map<string, Tree | Uint8Array | undefined>()
+  for (;;) {
+    try {
+      return buildOnce(tree, path, options, remotes)
+    } catch (error) {
+      if (!(error instanceof NeedsRemote)) throw error
+      if (remotes.size >= (options.limits?.maxRemotes ?? MAX_REMOTES))
+        throw new BuildError(`more than ${remotes.size} remote bases and files`)
+      remotes.set(remoteKey(error.request), await fetchRemote(error.request, options.remote))
+    }
+  }
+}
+
+async function fetchRemote(request: RemoteRequest, remote: RemoteLoader | undefined): Promise<Tree | Uint8Array | undefined> {
+  const url = request.kind === 'git' ? request.raw : request.url
+  if (!remote) throw new BuildError(`'${url}' is a remote base or file, and these are not allowed here: use a path in the source`)
+  try {
+    return await remote(request)
+  } catch (error) {
+    throw new BuildError(
+      `failed to fetch '${url}': ${error instanceof Error ? error.message : String(error)}`,
+      {},
+      { cause: error },
+    )
+  }
+}
+
+function buildOnce(
+  tree: Tree,
+  path: string,
+  options: BuildOptions,
+  remotes: ReadonlyMap<string, Tree | Uint8Array | undefined>,
+): BuildResult {
+  const filesRead = new Map<string, string | undefined>()
+  const sources = { restrictor: options.loadRestrictor ?? 'LoadRestrictionsRootOnly', remotes, filesRead }
+  const built = buildTarget(tree, path, sources, {
+    reorder: options.reorder ?? 'unspecified',
+    addManagedByLabel: options.addManagedByLabel ?? false,
+    limits: options.limits ?? {},
+  })
+  const resources = built.resources.map((resource) => resource.toJson())
+  return { resources, yaml: () => resources.map(emit).join('---\n'), warnings: built.warnings, filesRead }
+}

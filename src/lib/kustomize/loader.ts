@@ -1,0 +1,194 @@
+/** Reads the files of a build, keeps them inside of their bounds, and notes what was read. */
+
+import { createHash } from 'node:crypto'
+import { BuildError } from '../errors.ts'
+import { cleanPath, type Tree } from '../tree.ts'
+import { isRemoteFile, type RemoteRequest, type RepoSpec, repoSpecOf } from './remote.ts'
+
+/** Whether files may lie outside of the folder of the kustomization that names them. */
+export type LoadRestrictor = 'LoadRestrictionsRootOnly' | 'LoadRestrictionsNone'
+
+/** What all loaders of one build share. */
+export interface Sources {
+  readonly restrictor: LoadRestrictor
+  readonly remotes: ReadonlyMap<string, Tree | Uint8Array | undefined>
+  /** Path → SHA-256 in hex, undefined for paths that were looked for in vain. */
+  readonly filesRead: Map<string, string | undefined>
+}
+
+/** Thrown to have something fetched; the build then starts again. */
+export class NeedsRemote extends Error {
+  override readonly name = 'NeedsRemote'
+  readonly request: RemoteRequest
+  constructor(request: RemoteRequest) {
+    super(`needs ${remoteKey(request)}`)
+    this.request = request
+  }
+}
+
+export function remoteKey(request: RemoteRequest): string {
+  return request.kind === 'file' ? request.url : `git ${request.cloneUrl} ${request.ref} ${request.submodules}`
+}
+
+/** A file could not be read over HTTP: nothing else is tried. */
+export class HttpError extends BuildError {}
+
+/** Loads relative to one folder. */
+export class Loader {
+  /** Folder in the tree, `''` for its root. */
+  readonly root: string
+  readonly #tree: Tree
+  readonly #sources: Sources
+  readonly #referrer: Loader | undefined
+  readonly #repo: RepoSpec | undefined
+
+  private constructor(
+    root: string,
+    tree: Tree,
+    context: { sources: Sources; referrer?: Loader | undefined; repo?: RepoSpec | undefined },
+  ) {
+    this.root = root
+    this.#tree = tree
+    this.#sources = context.sources
+    this.#referrer = context.referrer
+    this.#repo = context.repo
+  }
+
+  /** @throws BuildError unless the path is a folder of the tree. */
+  static at(tree: Tree, path: string, sources: Sources): Loader {
+    const repo = repoSpecOf(path)
+    if (repo) return Loader.#atRepository(repo, { sources })
+    const root = cleanPath(path)
+    if (root === undefined) throw new BuildError(`must build at directory: '${path}' is not a folder of the source`)
+    requireFolder(tree, root, sources)
+    return new Loader(root, tree, { sources })
+  }
+
+  static #atRepository(repo: RepoSpec, context: { sources: Sources; referrer?: Loader }): Loader {
+    const tree = fetched({ kind: 'git', ...repo }, context.sources)
+    if (!tree || tree instanceof Uint8Array) throw new BuildError(`'${repo.raw}' is not a Git repository`)
+    const root = cleanPath(repo.path) ?? ''
+    if (!tree.list(root)) throw new BuildError(`'${repo.raw}': the repository has no folder '${repo.path}'`)
+    return new Loader(root, tree, { ...context, repo })
+  }
+
+  /** The folder as messages name it. */
+  get place(): string {
+    return this.#display(this.root)
+  }
+
+  #display(path: string): string {
+    const repo = this.#containingRepo()
+    if (repo) return `${repo.cloneUrl}//${path}`
+    return path === '' ? '.' : path
+  }
+
+  /** The path of a file of this folder as errors and `filesRead` name it. */
+  fileName(path: string): string {
+    if (isRemoteFile(path)) return path
+    return this.#display(cleanPath(this.root, path) ?? path)
+  }
+
+  /** A loader of another folder, for a base or component. @throws BuildError for what is none, and for cycles. */
+  enter(path: string): Loader {
+    if (path === '') throw new BuildError('new root cannot be empty')
+    const repo = repoSpecOf(path)
+    if (repo) {
+      this.#refuseRepositoryCycle(repo)
+      return Loader.#atRepository(repo, { sources: this.#sources, referrer: this })
+    }
+    if (path.startsWith('/')) throw new BuildError(`new root '${path}' cannot be absolute`)
+    const root = cleanPath(this.root, path)
+    if (root === undefined) throw new BuildError(`must build at directory: ${outside(path, this.place)}`)
+    requireFolder(this.#tree, root, this.#sources, this.#display(root))
+    this.#refuseCycle(root)
+    return new Loader(root, this.#tree, { sources: this.#sources, referrer: this })
+  }
+
+  #refuseCycle(candidate: string): void {
+    for (let loader: Loader | undefined = this; loader; loader = loader.#referrer) {
+      if (loader.#tree !== this.#tree || !isInside(loader.root, candidate)) continue
+      throw new BuildError(`cycle detected: candidate root '${this.#display(candidate)}' contains visited root '${loader.place}'`)
+    }
+  }
+
+  #refuseRepositoryCycle(repo: RepoSpec): void {
+    for (let loader: Loader | undefined = this; loader; loader = loader.#referrer) {
+      const previous = loader.#repo
+      if (!previous?.raw.startsWith(repo.raw)) continue
+      throw new BuildError(`cycle detected: URI '${repo.raw}' referenced by previous URI '${previous.raw}'`)
+    }
+  }
+
+  #containingRepo(): RepoSpec | undefined {
+    if (this.#repo || !this.#referrer) return this.#repo
+    return this.#referrer.#containingRepo()
+  }
+
+  /** The bytes of a file. @throws BuildError when it is missing or out of bounds. */
+  load(path: string): Uint8Array {
+    if (isRemoteFile(path)) return this.#loadRemote(path)
+    if (path.startsWith('/')) throw new BuildError(missing(path))
+    const clean = cleanPath(this.root, path)
+    if (clean === undefined) throw new BuildError(outside(path, this.place))
+    const shown = this.#display(clean)
+    const content = this.#tree.read(clean)
+    this.#sources.filesRead.set(shown, content && createHash('sha256').update(content).digest('hex'))
+    if (!content) throw new BuildError(this.#tree.list(clean) ? `'${shown}' must resolve to a file` : missing(shown))
+    const restricted = this.#repo !== undefined || this.#sources.restrictor === 'LoadRestrictionsRootOnly'
+    if (restricted && !isInside(clean, this.root))
+      throw new BuildError(`security; file '${shown}' is not in or below '${this.place}'`)
+    return content
+  }
+
+  #loadRemote(url: string): Uint8Array {
+    const content = fetched({ kind: 'file', url }, this.#sources)
+    if (content instanceof Uint8Array) return content
+    if (repoSpecOf(url)) throw new BuildError('URL is a git repository')
+    throw new HttpError(`HTTP Error: nothing at ${url}`)
+  }
+
+  /** A file as text; bytes that are no UTF-8 become U+FFFD. */
+  text(path: string): string {
+    return decoder.decode(this.load(path))
+  }
+
+  /** The text of a file, undefined when it cannot be read. */
+  tryText(path: string): string | undefined {
+    try {
+      return this.text(path)
+    } catch (error) {
+      if (error instanceof BuildError) return undefined
+      throw error
+    }
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+function fetched(request: RemoteRequest, sources: Sources): Tree | Uint8Array | undefined {
+  const key = remoteKey(request)
+  if (!sources.remotes.has(key)) throw new NeedsRemote(request)
+  return sources.remotes.get(key)
+}
+
+function requireFolder(tree: Tree, path: string, sources: Sources, shown = path): void {
+  if (tree.list(path)) return
+  const isFile = tree.read(path) !== undefined
+  if (!isFile) sources.filesRead.set(shown, undefined)
+  const problem = isFile ? `'${shown}': file is not directory` : `not a valid directory: ${missing(shown)}`
+  throw new BuildError(`must build at directory: ${problem}`)
+}
+
+function missing(path: string): string {
+  return `evalsymlink failure on '${path}' : lstat ${path}: no such file or directory`
+}
+
+function outside(path: string, root: string): string {
+  return `security; path '${path}' in '${root}' leads out of the source`
+}
+
+/** Whether `path` is `folder` or lies below it. */
+function isInside(path: string, folder: string): boolean {
+  return folder === '' || path === folder || path.startsWith(`${folder}/`)
+}
