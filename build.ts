@@ -1,4 +1,7 @@
-/** Bundles what the image and the `sluice` command run: one file for the program, one for its worker threads. */
+/**
+ * Bundles what the image and the `sluice` command run: `dist/sluice.mjs`, `dist/worker.mjs` for its threads, and pieces beside them
+ * that are loaded when they are needed (the largest by far, only for kubeconfigs with a login of their own).
+ */
 import { rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
@@ -11,6 +14,8 @@ await build({
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
+  splitting: true,
+  chunkNames: 'parts/[name]-[hash]',
   platform: 'node',
   format: 'esm',
   target: 'node24',

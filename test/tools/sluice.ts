@@ -85,7 +85,8 @@ class Process implements Sluice {
       'storage-path': this.#storagePath,
       ...flags,
     }).map(([name, value]) => `--${name}=${value}`)
-    const program = join(import.meta.dirname, '../../src/cli/main.ts')
+    // The bundle, for one: SLUICE_PROGRAM=dist/sluice.mjs make bench
+    const program = process.env.SLUICE_PROGRAM ?? join(import.meta.dirname, '../../src/cli/main.ts')
     const child = startProcess(process.execPath, [program, 'controller', ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },
