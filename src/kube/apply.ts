@@ -86,6 +86,7 @@ export class ClusterApplier implements Applier {
 
   async apply(manifests: Manifests, options: ApplyOptions): Promise<readonly Change[]> {
     const owner = this.#managed.owner(options.owner)
+    this.#managed.forgetExpired(owner)
     const items = await this.#place(manifests, options.signal)
     if (options.verify) await this.#managed.verify(owner, options.signal)
     const run: Run = { owner, options, bodies: bodiesOf(manifests), works: [] }
@@ -101,10 +102,7 @@ export class ClusterApplier implements Applier {
 
   async terminated(entries: readonly InventoryEntry[], options: HealthOptions): Promise<void> {
     const targets = await Promise.all(entries.map((entry) => this.#target(refOfEntry(entry), options.signal)))
-    await this.#waits.gone(
-      targets.map(({ ref }) => ref),
-      options,
-    )
+    await this.#waits.gone(targets, options)
   }
 
   async healthy(targets: readonly HealthTarget[], options: HealthOptions): Promise<void> {
@@ -270,7 +268,7 @@ export class ClusterApplier implements Applier {
   /** Deletes an object that cannot be changed in place, and waits until it is gone: there are never two. */
   async #remove(ref: ObjectRef, uid: string, signal: AbortSignal): Promise<void> {
     await this.#client.delete(ref, { propagation: 'Background', ...(uid && { uid }), signal })
-    await this.#waits.gone([ref], { timeoutMs: stageTimeoutMs, signal })
+    await this.#waits.gone([{ ref, ...(uid && { uid }) }], { timeoutMs: stageTimeoutMs, signal })
   }
 
   /** Returns whether there was anything to do. */
@@ -349,7 +347,8 @@ export class ClusterApplier implements Applier {
       throw new HealthError(`health check failed: ${displayName(ref)} is namespaced, and no namespace is given`)
     const placed = placedRef(ref, namespaced ?? ref.namespace !== undefined)
     const managed = this.#managed.find(placed)
-    return { ref: placed, notBefore: managed?.live.resourceVersion, goneIsDone: managed?.expires ?? false }
+    const goneIsDone = managed?.expires ?? this.#managed.hasExpired(placed)
+    return { ref: placed, notBefore: managed?.live.resourceVersion, goneIsDone }
   }
 
   /** Undefined for a kind that the cluster does not have: it may come while somebody waits. */

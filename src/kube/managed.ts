@@ -87,8 +87,20 @@ export class ManagedObjects {
     await Promise.all([...byKind].map(([kind, objects]) => kind.verify(objects, signal)))
   }
 
+  /** Whether an object has been deleted because its time was up, since the owner's last apply began. */
+  hasExpired(ref: ObjectRef): boolean {
+    return this.#kinds.get(`${ref.apiVersion} ${ref.kind}`)?.expired.has(keyOfRef(ref)) ?? false
+  }
+
+  forgetExpired(owner: Owner): void {
+    for (const { expired } of this.#kinds.values()) {
+      for (const [key, of] of expired) if (of === owner) expired.delete(key)
+    }
+  }
+
   forget(key: Key): void {
     const owner = this.#owners.get(keyText(key))
+    if (owner) this.forgetExpired(owner)
     for (const object of owner?.objects ?? []) object.kind.drop(object)
     this.#owners.delete(keyText(key))
   }
@@ -115,6 +127,8 @@ const patienceMs = 10_000
 /** The managed objects of one kind, and the watch that follows them. */
 export class ManagedKind {
   readonly ref: KindRef
+  /** Keys of objects that were deleted because their time was up. */
+  readonly expired = new Map<string, Owner>()
   readonly #options: ManagedOptions
   readonly #signal: AbortSignal
   readonly #objects = new Map<string, ManagedObject>()
@@ -123,6 +137,7 @@ export class ManagedKind {
   readonly #listings = new Set<Set<string>>()
   readonly #synced = Promise.withResolvers<void>()
   #following: Promise<void> | undefined
+  #looking: Promise<void> = Promise.resolve()
   #watchable = true
   #verified: { readonly atMs: number; readonly done: Promise<void> } | undefined
 
@@ -146,6 +161,7 @@ export class ManagedKind {
 
   async stopped(): Promise<void> {
     await this.#following
+    await this.#looking
   }
 
   /**
@@ -328,8 +344,11 @@ export class ManagedKind {
   #vanished(object: ManagedObject): void {
     const { owner, applied, ref, expires } = object
     this.drop(object)
+    if (owner && expires) this.expired.set(object.key, owner)
     if (!owner || applied === '' || expires) return
-    void this.#lookFor(ref).then((metadata) => {
+    // One after the other: with a CRD all of its objects vanish at the same time.
+    this.#looking = this.#looking.then(async () => {
+      const metadata = await this.#lookFor(ref)
       const manager = metadata && lastWriter(metadata, this.#options.ownership)
       const what = metadata ? 'edited' : 'deleted'
       const drift = { owner: owner.key, ref, what, ...(manager && { manager }) } as const

@@ -16,21 +16,21 @@ export interface Target {
   readonly notBefore?: string | undefined
   /** A Job that is deleted after it has finished: gone means done. */
   readonly goneIsDone?: boolean
+  /** An object of that name with another uid is another object. */
+  readonly uid?: string
 }
 
 interface Scope {
   readonly apiVersion: string
   readonly kind: string
   readonly namespace: string | undefined
-  /** One object only. */
+  /** Set when one object is waited for; several of a namespace are watched with one request. */
   readonly name: string | undefined
   readonly metadataOnly: boolean
   /** Waiters with rules of their own share a stream with nobody. */
   readonly rule: HealthOptions['rule']
 }
 
-/** Beyond this many objects of one kind and namespace all of the namespace are watched with one request. */
-const singleWatches = 1
 const pollMs = 5_000
 /** How long a wait that has run out of time waits for its first look. */
 const firstLookMs = 5_000
@@ -65,8 +65,7 @@ export class Waits {
   }
 
   /** Resolves when all targets are gone. @throws HealthError, or the reason of the signal */
-  async gone(refs: readonly ObjectRef[], options: Pick<HealthOptions, 'timeoutMs' | 'signal'>): Promise<void> {
-    const targets = refs.map((ref) => ({ ref }))
+  async gone(targets: readonly Target[], options: Pick<HealthOptions, 'timeoutMs' | 'signal'>): Promise<void> {
     await this.#until(targets, options, { metadataOnly: true }, (healths, timedOut) => {
       const left = healths.filter(({ health }) => health.status !== 'NotFound')
       if (left.length === 0) return true
@@ -128,25 +127,23 @@ export class Waits {
     stack: DisposableStack,
   ): { target: Target; stream: StateStream }[] {
     const groups = Map.groupBy(targets, ({ ref }) => `${ref.apiVersion} ${ref.kind} ${ref.namespace ?? ''}`)
-    return [...groups.values()].flatMap((group) =>
-      group.map((target) => {
-        const { apiVersion, kind, namespace, name } = target.ref
-        const isSingle = group.length <= singleWatches
-        const stream = this.#stream({ apiVersion, kind, namespace, name: isSingle ? name : undefined, ...scope })
-        stack.defer(stream.subscribe(listener, target.ref))
-        return { target, stream }
-      }),
-    )
+    return [...groups.values()].flatMap((group) => {
+      const [first, another] = group
+      if (!first) return []
+      const { apiVersion, kind, namespace, name } = first.ref
+      const stream = this.#stream({ apiVersion, kind, namespace, name: another ? undefined : name, ...scope })
+      for (const { ref } of group) stack.defer(stream.subscribe(listener, ref))
+      return group.map((target) => ({ target, stream }))
+    })
   }
 
   #stream(scope: Scope): StateStream {
     const { apiVersion, kind, namespace, name, metadataOnly, rule } = scope
     const id = JSON.stringify([apiVersion, kind, namespace, name, metadataOnly])
-    const open = () => new StateStream(this.#client, this.#clock, scope, () => this.#streams.delete(id))
-    if (rule) return open()
+    if (rule) return new StateStream(this.#client, this.#clock, scope, () => {})
     const known = this.#streams.get(id)
     if (known) return known
-    const stream = open()
+    const stream = new StateStream(this.#client, this.#clock, scope, () => this.#streams.delete(id))
     this.#streams.set(id, stream)
     return stream
   }

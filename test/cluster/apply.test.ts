@@ -607,6 +607,32 @@ describe('health', () => {
     )
   })
 
+  it('takes a Job that is deleted some time after it has finished for done, and its end for no drift', async () => {
+    const job: KubeObject = {
+      ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'brief', namespace } },
+      spec: {
+        ttlSecondsAfterFinished: 0,
+        template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'example.com/app:1' }] } },
+      },
+    }
+    const lasting = {
+      ...job,
+      metadata: { name: 'lasting', namespace },
+      spec: { ...(job.spec as object), ttlSecondsAfterFinished: undefined },
+    }
+    const { applier, apply } = engine('brief')
+    await apply([job, lasting])
+    const drifts: Drift[] = []
+    applier.onDrift((drift) => drifts.push(drift))
+    const drift = nextDrift(applier)
+    await client.delete(refOf(job), { propagation: 'Background' })
+    await client.delete(refOf(lasting), { propagation: 'Background' })
+    await drift
+    expect(drifts.map(({ ref }) => ref.name)).toEqual(['lasting'])
+    await applier.healthy([target(job)], { timeoutMs: 10_000, failFast: true, signal })
+    await expect(applier.healthy([target(lasting)], { timeoutMs: 50, failFast: true, signal })).rejects.toThrow("'NotFound'")
+  })
+
   it('ends the wait when it is aborted', async () => {
     const { applier, apply } = engine('aborted')
     await apply([deployment('aborted')])
