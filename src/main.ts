@@ -19,6 +19,8 @@ import type { Environment } from './runtime/reconcile.ts'
 import { WorkerPool } from './runtime/workers.ts'
 import { gitRepositoryLoop } from './source/gitrepository.ts'
 
+const mostWarnings = 1_000
+
 /** Where the program is from: the process's surroundings, handed in. */
 export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -115,8 +117,18 @@ function connectClient(flags: Flags, metrics: Metrics, log: Logger, env: Surroun
     ...(flags.kubeconfig && { kubeconfig: flags.kubeconfig }),
     onRequest: ({ verb, method, host, status, durationMs }) =>
       metrics.apiRequest({ verb, method, host, code: String(status ?? '<error>'), durationSeconds: durationMs / 1000 }),
-    onWarning: (warning) => log.info({ warning }, 'warning of the API server'),
+    onWarning: warnOnce(log),
   })
+}
+
+/** The API server repeats its warnings with every request: each is said once, as long as they are few. */
+function warnOnce(log: Logger): (warning: string) => void {
+  const said = new Set<string>()
+  return (warning) => {
+    if (said.has(warning) || said.size >= mostWarnings) return
+    said.add(warning)
+    log.info({ warning }, 'warning of the API server')
+  }
 }
 
 function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {

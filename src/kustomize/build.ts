@@ -23,7 +23,6 @@ export interface BuildInput {
   readonly settings: Settings
   readonly commonMetadata: KustomizationSpec['commonMetadata']
   readonly substitution: Substitution | undefined
-  readonly remoteBases: boolean
 }
 
 export interface BuildOutput {
@@ -46,9 +45,9 @@ export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
   const directory = pathInArtifact(input.path)
   if (recorded.tree.list(directory) === undefined) throw new BuildError(`path '${input.path}' is not a directory`)
   const kustomization = generateKustomization(recorded.tree, directory, input.settings)
-  const { resources, warnings } = await runKustomize(recorded.tree, directory, kustomization, input)
+  const { resources, warnings } = await runKustomize(recorded.tree, directory, kustomization)
 
-  const built = resources.map((resource) => substituted(checked(resource), input.substitution)).filter(isToApply)
+  const built = resources.map((object) => substituted(checked({ object }), input.substitution)).filter(isToApply)
   assertDistinct(built)
   const digest = createHash('sha256')
   for (const [index, { text }] of built.entries()) digest.update(index === 0 ? text : `---\n${text}`)
@@ -69,10 +68,11 @@ export function pathInArtifact(path: string): string {
   return posix.join('/', path).replace(/^\/|\/$/g, '')
 }
 
-async function runKustomize(tree: Tree, directory: string, { path, content }: KustomizationFile, input: BuildInput) {
+async function runKustomize(tree: Tree, directory: string, { path, content }: KustomizationFile) {
   try {
     return await build(content === undefined ? tree : withFile(tree, path, content), directory, {
-      remoteBases: input.remoteBases,
+      loadRestrictor: 'LoadRestrictionsNone',
+      reorder: 'none',
     })
   } catch (error) {
     throw new BuildError(`kustomize build failed: ${messageOf(error)}`, placeOf(error), { cause: error })

@@ -90,8 +90,8 @@ export class Builds {
   }
 }
 
-function inputOf(ks: Kustomization, request: Omit<BuildRequest, 'signal'>): BuildInput {
-  const { unpacked, substitution, environment } = request
+function inputOf(ks: Kustomization, request: Pick<BuildRequest, 'unpacked' | 'substitution'>): BuildInput {
+  const { unpacked, substitution } = request
   const { targetNamespace, namePrefix, nameSuffix, patches, components, ignoreMissingComponents, images, buildMetadata } = ks.spec
   const settings = { targetNamespace, namePrefix, nameSuffix, patches, components, ignoreMissingComponents, images, buildMetadata }
   return {
@@ -100,7 +100,6 @@ function inputOf(ks: Kustomization, request: Omit<BuildRequest, 'signal'>): Buil
     settings: defined(settings),
     commonMetadata: ks.spec.commonMetadata,
     substitution,
-    remoteBases: !environment.flags.noRemoteBases,
   }
 }
 
