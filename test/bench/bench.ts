@@ -1,6 +1,6 @@
 /**
- * `make bench`: how fast Sluice, as the bundle that is shipped, is on a real API server, as a table. Sizes: `make bench ARGS='--apps 50 --chain 5'`; flags of
- * Sluice: `--flag concurrent=4`. Figures, not a test: nothing here passes or fails by its speed.
+ * `make bench`: how fast Sluice, as the bundle that is shipped, is on a real API server, as a table. Figures, not a test: nothing
+ * here passes or fails by its speed. Sizes: `make bench ARGS='--apps 50 --chain 5'`; flags of Sluice: `--flag concurrent=4`.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { openSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -51,6 +51,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     options.log,
   )
   const directory = options.directory ?? (await temporaryDirectory('control-plane'))
+  await mkdir(directory, { recursive: true })
   const file = (name: string) => join(directory, name)
   const token = randomBytes(16).toString('hex')
   await writeFile(file('tokens.csv'), `${token},admin,admin,"system:masters"\n`)
