@@ -45,9 +45,11 @@ export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
   const directory = pathInArtifact(input.path)
   if (recorded.tree.list(directory) === undefined) throw new BuildError(`path '${input.path}' is not a directory`)
   const kustomization = generateKustomization(recorded.tree, directory, input.settings)
-  const { resources, warnings } = await runKustomize(recorded.tree, directory, kustomization)
+  const { resources, files, warnings } = await runKustomize(recorded.tree, directory, kustomization)
 
-  const built = resources.map((object) => substituted(checked({ object }), input.substitution)).filter(isToApply)
+  const built = resources
+    .map((object, index) => substituted(checked({ object, file: files[index] }), input.substitution))
+    .filter(isToApply)
   assertDistinct(built)
   const digest = createHash('sha256')
   for (const [index, { text }] of built.entries()) digest.update(index === 0 ? text : `---\n${text}`)

@@ -33,7 +33,7 @@ export interface WantedObjects extends Manifests {
 export interface BuildRequest {
   readonly unpacked: UnpackedArtifact
   readonly substitution: Substitution | undefined
-  readonly environment: Pick<Environment, 'workers' | 'flags' | 'log'>
+  readonly environment: Pick<Environment, 'workers' | 'log'>
   readonly signal: AbortSignal
 }
 
@@ -68,13 +68,9 @@ export class Builds {
   }
 
   /** The items of the last build if it would give the same in this artifact, whatever its variables are now. */
-  known(
-    ks: Kustomization,
-    unpacked: UnpackedArtifact,
-    environment: BuildRequest['environment'],
-  ): readonly ManifestItem[] | undefined {
+  known(ks: Kustomization, unpacked: UnpackedArtifact): readonly ManifestItem[] | undefined {
     const known = this.#remembered.get(keyText(keyOf(ks)))
-    const settings = settingsHash(inputOf(ks, { unpacked, substitution: undefined, environment }))
+    const settings = settingsHash(inputOf(ks, { unpacked, substitution: undefined }))
     return known?.settings === settings && isCurrent(known, unpacked) ? known.items : undefined
   }
 

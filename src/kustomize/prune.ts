@@ -78,7 +78,7 @@ async function wantedByOthers({ ks, stale, unpacked, applier, builds, context }:
   )
   const idsOf = async (other: Kustomization): Promise<readonly string[]> => {
     try {
-      const items = builds.known(other, unpacked, context)
+      const items = builds.known(other, unpacked)
       const manifests = items ? { items, load: async () => (await buildOf(other)).load() } : await buildOf(other)
       return (await applier.inventory(manifests)).map(({ id }) => id)
     } catch (error) {

@@ -38,6 +38,8 @@ export interface BuildOptions {
 export interface BuildResult {
   /** The objects as plain data, in the order of the output. */
   readonly resources: readonly JsonObject[]
+  /** For each object the file of the tree that it comes from; undefined for what was generated. */
+  readonly files: readonly (string | undefined)[]
   /** The bytes that kustomize prints. */
   yaml(): string
   readonly warnings: readonly string[]
@@ -93,5 +95,6 @@ function buildOnce(
     limits: options.limits ?? {},
   })
   const resources = built.resources.map((resource) => resource.toJson())
-  return { resources, yaml: () => resources.map(emit).join('---\n'), warnings: built.warnings, filesRead }
+  const files = built.resources.map(({ file }) => file)
+  return { resources, files, yaml: () => resources.map(emit).join('---\n'), warnings: built.warnings, filesRead }
 }
