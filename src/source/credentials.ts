@@ -7,7 +7,7 @@ import type { ClientTls, Credentials, RemoteUrl } from '../lib/git/index.ts'
 export interface GitAuthentication {
   readonly credentials: Credentials | undefined
   readonly tls: ClientTls
-  /** What looks wrong in the Secret and only matters if the server refuses it. */
+  /** Keys of the Secret that end with a line break: likely why, if the server refuses them. */
   readonly doubts: readonly string[]
 }
 
@@ -74,7 +74,5 @@ function assertKeyPair(cert: string, key: string): void {
 
 /** Sent as they are, as upstream does: some passwords may really end so. */
 function doubtsOf(value: ValueOf): string[] {
-  return ['username', 'password']
-    .filter((key) => /[\r\n]$/.test(value(key) ?? ''))
-    .map((key) => `key '${key}' ends with a line break`)
+  return ['username', 'password'].filter((key) => /[\r\n]$/.test(value(key) ?? ''))
 }

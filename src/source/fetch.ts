@@ -14,6 +14,7 @@ import {
   Remote,
   resolveReference,
   revisionOf,
+  sparse,
 } from '../lib/git/index.ts'
 import { isIgnored } from '../lib/ignore/index.ts'
 import { ArchiveError, type TarballEntry, writeTarball } from '../lib/tarball/index.ts'
@@ -27,6 +28,8 @@ export interface FetchInput {
   readonly tls?: ClientTls | undefined
   /** `spec.ignore`. */
   readonly ignore?: string | undefined
+  /** `spec.sparseCheckout`; empty: everything. */
+  readonly directories?: readonly string[] | undefined
   /** What is stored already; absent when it has to be made again. */
   readonly storedRevision?: string | undefined
   /** Where the archive is written. */
@@ -77,8 +80,9 @@ export async function fetchArtifact(input: FetchInput, { signal }: TaskContext):
   return { changed: true, revision, commit, subject: subjectOf(checkout.commit.message), ...archive }
 }
 
-async function writeArchive({ pack, commit }: Checkout, { ignore, file }: FetchInput, signal: AbortSignal) {
-  const files = listFiles(pack, commit.tree)
+async function writeArchive({ pack, commit }: Checkout, { ignore, directories = [], file }: FetchInput, signal: AbortSignal) {
+  const all = listFiles(pack, commit.tree)
+  const files = directories.length > 0 ? sparse(all, directories) : all
   const read = ({ id }: CommittedFile) => pack.read(id, 'blob')
   const ignoreFiles = files
     .filter(({ path }) => path === ignoreFileName || path.endsWith(`/${ignoreFileName}`))

@@ -29,7 +29,6 @@ const unsupported: readonly UnsupportedField<GitRepository>[] = [
   { field: 'spec.url with ssh://', isUsed: ({ spec }) => /^ssh:/i.test(spec.url) },
   { field: 'spec.proxySecretRef', isUsed: ({ spec }) => spec.proxySecretRef !== undefined },
   { field: 'spec.recurseSubmodules', isUsed: ({ spec }) => spec.recurseSubmodules === true },
-  { field: 'spec.sparseCheckout', isUsed: ({ spec }) => (spec.sparseCheckout?.length ?? 0) > 0 },
   { field: 'spec.include', isUsed: ({ spec }) => (spec.include?.length ?? 0) > 0 },
   { field: 'spec.verify', isUsed: ({ spec }) => spec.verify !== undefined },
   { field: 'spec.provider', isUsed: ({ spec }) => Boolean(spec.provider && spec.provider !== 'generic') },
@@ -136,7 +135,7 @@ function remoteUrl(object: GitRepository, context: GitContext): RemoteUrl {
 async function authenticationOf(object: GitRepository, url: RemoteUrl, context: GitContext): Promise<GitAuthentication> {
   const data = await secretData(object, context)
   const secret = `${object.metadata.namespace}/${object.spec.secretRef?.name}`
-  if (data && Object.hasOwn(data, 'githubAppID')) {
+  if (data && Object.hasOwn(data, 'githubAppID') && data.githubAppID) {
     const message = `secretRef '${secret}' has github app data but provider is not set to github`
     throw fetchFailed('InvalidProviderConfiguration', message, context)
   }
@@ -181,6 +180,7 @@ async function fetch(about: Fetch): Promise<FetchOutput> {
     credentials: access.credentials,
     tls: access.tls,
     ignore: spec.ignore,
+    directories: spec.sparseCheckout,
     storedRevision: stored && !isContentChanged(object) ? stored.revision : undefined,
     file,
   }
@@ -220,8 +220,11 @@ function failure({ object, context, url, access, stored }: Fetch, error: unknown
   const isBranch = !commit && !name && !tag && !semver
   const code = isGitError(error) ? error.code : undefined
   if (code === 'empty' && isBranch) return fetchFailed('EmptyGitRepository', 'git repository is empty', context, error)
+  if (code === 'missingDirectory')
+    return fetchFailed('GitOperationFailed', `failed to sparse checkout directories : ${messageOf(error)}`, context, error)
   const reason = code === 'authentication' ? 'AuthenticationFailed' : 'GitOperationFailed'
-  const doubts = code === 'authentication' ? access.doubts.map((doubt) => `; ${doubt} of its secret`).join('') : ''
+  const doubts =
+    code === 'authentication' ? access.doubts.map((key) => `; key '${key}' of its secret ends with a line break`).join('') : ''
   const isListing = (stored || name) && !commit && !semver && code !== 'missingRef'
   const attempt = isListing ? 'unable to list remote for' : 'unable to clone'
   const what =
@@ -284,7 +287,7 @@ async function store(
     observedIgnore: spec.ignore,
     observedInclude: undefined,
     observedRecurseSubmodules: undefined,
-    observedSparseCheckout: undefined,
+    observedSparseCheckout: spec.sparseCheckout?.length ? spec.sparseCheckout : undefined,
   })
   return stored(object, artifact, { context, what: subject })
 }

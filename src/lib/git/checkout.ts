@@ -43,6 +43,23 @@ export function listFiles(pack: Pack, tree: string): CommittedFile[] {
   return files
 }
 
+/**
+ * The files of the directories alone. As upstream does, a directory stands for every path that begins with its name.
+ * @throws GitError `missingDirectory` for one that does not exist.
+ * Source: SparseCheckoutDirectories of go-git, validateSparseCheckoutPaths of source-controller.
+ */
+export function sparse(files: readonly CommittedFile[], directories: readonly string[]): CommittedFile[] {
+  const prefixes = directories.map((directory) => directory.replace(/^\.\//, ''))
+  const missing = prefixes.findIndex((prefix) => !exists(files, prefix.replace(/\/+$/, '')))
+  if (missing >= 0)
+    throw new GitError('missingDirectory', `sparse checkout dir '${directories[missing]}' does not exist in repository`)
+  return files.filter(({ path }) => prefixes.some((prefix) => path.startsWith(prefix)))
+}
+
+function exists(files: readonly CommittedFile[], path: string): boolean {
+  return path === '' || path === '.' || files.some((file) => file.path === path || file.path.startsWith(`${path}/`))
+}
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function decodeName({ name }: TreeItem): { name: string; readable: boolean } {

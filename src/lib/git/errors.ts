@@ -12,6 +12,7 @@
  * - `protocol`: the answer is not Git's, or damaged
  * - `tooLarge`: beyond a limit
  * - `content`: what was committed cannot be archived
+ * - `missingDirectory`: the commit does not hold a directory that was asked for
  */
 export type GitErrorCode =
   | 'address'
@@ -25,6 +26,7 @@ export type GitErrorCode =
   | 'protocol'
   | 'tooLarge'
   | 'content'
+  | 'missingDirectory'
 
 /** A failed operation on a remote or on what it sent. No message holds a credential. */
 export class GitError extends Error {

@@ -2,7 +2,7 @@
  * Reading Git repositories over smart HTTP: ask what a reference stands for (`resolveReference`), and only if that moved fetch the one
  * commit without history (`fetchCommit`) and list its files (`listFiles`). Everything is in memory and bounded; no program is started.
  */
-export { type CommittedFile, listFiles } from './checkout.ts'
+export { type CommittedFile, listFiles, sparse } from './checkout.ts'
 export { GitError, type GitErrorCode, isGitError } from './errors.ts'
 export { type Checkout, fetchCommit } from './fetch.ts'
 export type { ClientTls, Credentials, Proxies } from './http.ts'

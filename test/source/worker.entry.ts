@@ -1,0 +1,5 @@
+/** Entry of the threads that the tests of sources use. */
+import { serveTasks } from '../../src/runtime/workers.ts'
+import { fetchArtifact, fetchTask } from '../../src/source/fetch.ts'
+
+serveTasks({ [fetchTask.name]: fetchArtifact })
