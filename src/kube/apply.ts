@@ -102,7 +102,10 @@ export class ClusterApplier implements Applier {
 
   async terminated(entries: readonly InventoryEntry[], options: HealthOptions): Promise<void> {
     const targets = await Promise.all(entries.map((entry) => this.#target(refOfEntry(entry), options.signal)))
-    await this.#waits.gone(targets, options)
+    await this.#waits.gone(
+      targets.map(({ ref }) => ({ ref })),
+      options,
+    )
   }
 
   async healthy(targets: readonly HealthTarget[], options: HealthOptions): Promise<void> {
