@@ -279,7 +279,8 @@ export class Run<T extends FluxObject> {
 
   async #record(status: object): Promise<void> {
     this.#draft.set(status)
-    await this.#draft.write()
+    // What else was set can wait for the next patch.
+    if (this.#draft.differs(Object.keys(status))) await this.#draft.write()
   }
 
   /** Shows what the run does now. Failing to is no failure of the run. */

@@ -68,6 +68,12 @@ export class StatusDraft<T extends FluxObject> {
     return this.#conditions.has(type) ? this.#conditions.get(type) : conditionOf(this.#base, type)
   }
 
+  /** Whether any of these fields of the draft differs from the object. */
+  differs(fields: readonly string[]): boolean {
+    const before = new Map(Object.entries({ ...this.#base.status }))
+    return fields.some((field) => mergeDiff(before.get(field), this.#fields.get(field)) !== unchanged)
+  }
+
   /**
    * Writes what differs from the object, if anything does. Conflicts are resolved on fresh data: our fields and conditions win, those of
    * others stay.
