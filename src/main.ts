@@ -84,6 +84,9 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
       log,
       fieldManager: 'kustomize-controller',
       ownerGroup: 'kustomize.toolkit.fluxcd.io',
+      ...(flags.concurrentSsa !== undefined && { concurrency: flags.concurrentSsa }),
+      customStageKinds: new Set(flags.customApplyStageKinds),
+      overrideManagers: flags.overrideManagers,
     }),
     (created) => created.close(),
   )

@@ -19,7 +19,11 @@ export interface Flags {
   readonly artifactRetentionRecords: number
   /** Absent: each loop's own default. */
   readonly concurrent: number | undefined
-  readonly concurrentSsa: number
+  /** Absent: the apply engine's own. */
+  readonly concurrentSsa: number | undefined
+  readonly overrideManagers: readonly string[]
+  /** `<group>/<Kind>`. */
+  readonly customApplyStageKinds: readonly string[]
   readonly logLevel: string
   readonly logEncoding: 'json' | 'console'
   readonly enableLeaderElection: boolean
@@ -94,7 +98,15 @@ const flagSpecs: readonly FlagSpec[] = [
     ['artifact-retention-records', 'int', '2', 'How many artifacts are kept after a garbage collection.', { min: 1 }],
     ['artifact-digest-algo', 'string', 'sha256', 'The algorithm used to calculate the digest of artifacts.', { oneOf: ['sha256'] }],
     ['concurrent', 'int', '', 'The number of concurrent reconciles per kind; absent: 2 for sources, 4 for the others.', { min: 1 }],
-    ['concurrent-ssa', 'int', '4', 'The number of concurrent server-side apply operations of one reconcile.', { min: 1 }],
+    [
+      'concurrent-ssa',
+      'int',
+      '',
+      'The number of concurrent server-side apply operations of one reconcile; absent: 16.',
+      { min: 1 },
+    ],
+    ['override-manager', 'list', '', 'Field manager whose changes to managed objects are reverted (repeatable).'],
+    ['custom-apply-stage-kinds', 'list', '', 'Kinds applied in a stage of their own, as "<group>/<Kind>".'],
     ['log-level', 'string', 'info', 'The log verbosity.', { oneOf: ['trace', 'debug', 'info', 'error'] }],
     ['log-encoding', 'string', 'json', 'The log encoding.', { oneOf: ['json', 'console'] }],
     ['enable-leader-election', 'bool', 'false', 'Work only while holding the lease of each controller.'],
@@ -138,8 +150,6 @@ const flagSpecs: readonly FlagSpec[] = [
     ['default-kubeconfig-service-account', 'string', '', 'Default service account used for kubeconfig.'],
     ['sops-age-secret', 'string', '', 'Secret with an age key used as a fallback.'],
     ['sops-vault-configmap', 'string', '', 'ConfigMap with Vault instances.'],
-    ['override-manager', 'list', '', 'Field manager whose changes to managed objects are reverted (repeatable).'],
-    ['custom-apply-stage-kinds', 'list', '', 'Kinds applied in a stage of their own.'],
     ['insecure-kubeconfig-exec', 'bool', 'false', 'Allow exec plugins in kubeconfigs.'],
     ['insecure-kubeconfig-tls', 'bool', 'false', 'Allow kubeconfigs that do not verify TLS.'],
     ['ssh-kex-algos', 'list', '', 'Key exchange algorithms for SSH.'],
@@ -278,9 +288,7 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
   const number = (name: string) => Number(text(name))
   const truth = (name: string) => text(name) === 'true'
   return {
-    controllers: text('controllers')
-      .split(',')
-      .map((name) => name.trim()),
+    controllers: items(text('controllers')),
     kubeconfig: text('kubeconfig'),
     metricsAddr: text('metrics-addr'),
     healthAddr: text('health-addr'),
@@ -291,7 +299,9 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     artifactRetentionTtlMs: number('artifact-retention-ttl'),
     artifactRetentionRecords: number('artifact-retention-records'),
     concurrent: text('concurrent') === '' ? undefined : number('concurrent'),
-    concurrentSsa: number('concurrent-ssa'),
+    concurrentSsa: text('concurrent-ssa') === '' ? undefined : number('concurrent-ssa'),
+    overrideManagers: items(text('override-manager')),
+    customApplyStageKinds: items(text('custom-apply-stage-kinds')),
     logLevel: text('log-level'),
     logEncoding: text('log-encoding') === 'console' ? 'console' : 'json',
     enableLeaderElection: truth('enable-leader-election'),
@@ -312,6 +322,14 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     featureGates,
     runtimeNamespace: env.RUNTIME_NAMESPACE || 'flux-system',
   }
+}
+
+/** The parts of a comma separated list. */
+function items(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 /** Rules between flags. Source of the lease's: client-go leaderelection.NewLeaderElector. */
