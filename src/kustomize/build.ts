@@ -11,7 +11,7 @@ import { build } from '../lib/kustomize/index.ts'
 import type { Tree } from '../lib/tree.ts'
 import { emit } from '../lib/yaml/index.ts'
 import type { Task } from '../runtime/workers.ts'
-import { generateKustomization, type KustomizationFile, type Settings } from './generate.ts'
+import { generateKustomization, type KustomizationFile, manifestProblem, type Settings } from './generate.ts'
 import { type Built, substituteVariables } from './substitute.ts'
 import type { Substitution } from './variables.ts'
 
@@ -70,13 +70,22 @@ export function pathInArtifact(path: string): string {
   return posix.join('/', path).replace(/^\/|\/$/g, '')
 }
 
-async function runKustomize(tree: Tree, directory: string, { path, content }: KustomizationFile) {
+async function runKustomize(tree: Tree, directory: string, { path, content, manifests }: KustomizationFile) {
   try {
     return await build(content === undefined ? tree : withFile(tree, path, content), directory, {
       loadRestrictor: 'LoadRestrictionsNone',
       reorder: 'none',
     })
   } catch (error) {
+    for (const file of manifests) {
+      const problem = manifestProblem(tree, file)
+      if (problem === undefined) continue
+      throw new BuildError(
+        `failed to decode Kubernetes YAML from ${file}: ${problem}`,
+        { ...placeOf(error), file },
+        { cause: error },
+      )
+    }
     throw new BuildError(`kustomize build failed: ${messageOf(error)}`, placeOf(error), { cause: error })
   }
 }

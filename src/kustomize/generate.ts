@@ -3,7 +3,7 @@
  * in. Source: github.com/fluxcd/pkg/kustomize kustomize_generator.go.
  */
 import type { KustomizationSpec } from '../api/kustomization.ts'
-import { BuildError } from '../lib/errors.ts'
+import { BuildError, messageOf } from '../lib/errors.ts'
 import type { Json, JsonObject } from '../lib/json.ts'
 import { cleanPath, type Tree } from '../lib/tree.ts'
 import { emit, loadAll } from '../lib/yaml/index.ts'
@@ -26,6 +26,8 @@ export interface KustomizationFile {
   readonly path: string
   /** Undefined when the user's file is built as it is. */
   readonly content: string | undefined
+  /** The manifests that a generated file lists. */
+  readonly manifests: readonly string[]
 }
 
 /** Source: sigs.k8s.io/kustomize konfig.RecognizedKustomizationFileNames; the first that exists counts. */
@@ -47,14 +49,16 @@ const knownFields: ReadonlySet<string> = new Set([
 export function generateKustomization(tree: Tree, directory: string, settings: Settings): KustomizationFile {
   const found = findFile(tree, directory)
   if (!found) {
-    const generated = merged(kustomizationOf(tree, directory), tree, directory, settings)
-    return { path: join(directory, fileNames[0]), content: emit(generated) }
+    const resources = manifestsBelow(tree, directory)
+    const content = emit(merged(kustomizationOf(resources), tree, directory, settings))
+    const manifests = resources.map((path) => join(directory, path)).filter((path) => tree.list(path) === undefined)
+    return { path: join(directory, fileNames[0]), content, manifests }
   }
   const original = parse(found.path, found.text)
   const known = Object.fromEntries(Object.entries(original).filter(([field]) => knownFields.has(field)))
   const complete = isEmpty(known.resources) ? { ...known, buildMetadata: ['originAnnotations'] } : known
   const content = emit(merged(complete, tree, directory, settings))
-  return { path: found.path, content: content === emit(original) ? undefined : content }
+  return { path: found.path, content: content === emit(original) ? undefined : content, manifests: [] }
 }
 
 function findFile(tree: Tree, directory: string): { path: string; text: string } | undefined {
@@ -74,10 +78,31 @@ function parse(path: string, text: string): JsonObject {
 }
 
 /** Lists everything; an empty list would not build, a namespace alone does. */
-function kustomizationOf(tree: Tree, directory: string): JsonObject {
+function kustomizationOf(resources: readonly string[]): JsonObject {
   const header = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' }
-  const resources = manifestsBelow(tree, directory).map((path) => `./${path}`)
-  return resources.length === 0 ? { ...header, namespace: '_placeholder' } : { ...header, resources }
+  if (resources.length === 0) return { ...header, namespace: '_placeholder' }
+  return { ...header, resources: resources.map((path) => `./${path}`) }
+}
+
+/**
+ * Why a file that was listed as a manifest is none; undefined for one that is. Looked for when a build has failed: kustomize's own words
+ * for it are about directories.
+ */
+export function manifestProblem(tree: Tree, path: string): string | undefined {
+  try {
+    const documents = loadAll(new TextDecoder().decode(tree.read(path)), { dialect: 'kyaml', file: path })
+    const isManifest = documents.every((document) => document === null || hasIdentity(document))
+    return isManifest ? undefined : 'every document has to be a Kubernetes object with apiVersion, kind and metadata.name'
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function hasIdentity(document: Json): boolean {
+  if (!isObject(document)) return false
+  const { apiVersion, kind, metadata } = document
+  const isList = typeof kind === 'string' && kind.endsWith('List')
+  return Boolean(apiVersion && kind && (isList || (isObject(metadata) && metadata.name)))
 }
 
 /** The YAML files below a directory, in the order of a walk by name; a directory with a kustomization file of its own stands for itself. */

@@ -53,8 +53,6 @@ const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
   { field: 'spec.serviceAccountName', isUsed: ({ spec }) => Boolean(spec.serviceAccountName) },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
-  { field: 'spec.sourceRef.kind OCIRepository', isUsed: ({ spec }) => spec.sourceRef.kind === 'OCIRepository' },
-  { field: 'spec.sourceRef.kind Bucket', isUsed: ({ spec }) => spec.sourceRef.kind === 'Bucket' },
 ]
 
 interface Parts {

@@ -36,6 +36,9 @@ export async function readySource(ks: Kustomization, context: Context<Kustomizat
     const message = `can't access '${kind}/${keyText(key)}', ExternalArtifact feature gate is disabled`
     throw new Stalled('AccessDenied', message, { observed: false })
   }
+  if (kind !== gitRepositoryKind.kind) {
+    throw new Stalled('UnsupportedField', `spec.sourceRef.kind ${kind} is not implemented in this version: use a GitRepository`)
+  }
   const sources = allSources(context)
   await sources.synced(context.signal)
   const source = sources.store.get(key)

@@ -267,6 +267,17 @@ describe('pruning', () => {
     expect(left.some(({ metadata }) => metadata.name === name && !metadata.deletionTimestamp)).toBe(stays)
   })
 
+  it('KUS-PRN-03 WaitForTermination keeps the Kustomization until its objects are gone', async () => {
+    await source('linger', { 'a.yaml': configMap('linger', {}, ', finalizers: [test.example.com/hold]') })
+    await apply('linger', { deletionPolicy: 'WaitForTermination' })
+    await cluster.until('kustomization/linger', isReady())
+    await cluster.kubectl('delete', 'kustomization', 'linger', '--wait=false')
+    await cluster.until('configmap/linger', ({ metadata }) => metadata.deletionTimestamp !== undefined)
+    expect((await cluster.get('kustomization/linger')).metadata.finalizers).toEqual(['finalizers.fluxcd.io'])
+    await cluster.kubectl('patch', 'configmap', 'linger', '--type=merge', '-p', '{"metadata":{"finalizers":null}}')
+    await cluster.untilGone('kustomization/linger')
+  })
+
   it('KUS-PRN-03 deletes nothing when a suspended Kustomization is deleted', async () => {
     await source('asleep', { 'a.yaml': configMap('asleep') })
     await apply('asleep')

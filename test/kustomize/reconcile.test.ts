@@ -119,6 +119,18 @@ describe('a run', () => {
     expect((await world.run('apps')).inventory()).toEqual([])
   })
 
+  it.each([
+    ['values.yaml', 'replicas: 2\n', 'every document has to be a Kubernetes object'],
+    ['list.yaml', '- a\n', 'every document has to be a Kubernetes object'],
+    ['broken.yaml', 'a: 1\n b: 2\n', 'line 2'],
+  ])('F-KUS-05 KUS-BLD-02 names the file that is no manifest: %s', async (name, text, problem) => {
+    await world.commit('main@sha1:2', { 'apps/a.yaml': configMap('a'), [`apps/nested/${name}`]: text })
+    const { error } = await world.run('apps')
+    expect(error?.reason).toBe('BuildFailed')
+    expect(error?.message).toContain(`failed to decode Kubernetes YAML from apps/nested/${name}: `)
+    expect(error?.message).toContain(problem)
+  })
+
   it('refuses a Secret that is still encrypted', async () => {
     await world.commit('main@sha1:2', {
       'apps/s.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nsops: {mac: x}\n',
@@ -208,6 +220,31 @@ describe('the source', () => {
       reason: 'AccessDenied',
       observed: false,
       message: "can't access 'ExternalArtifact/flux/x', ExternalArtifact feature gate is disabled",
+    })
+  })
+})
+
+it('names the kind of a source that is not built yet', async () => {
+  world.flags.featureGates.set('ExternalArtifact', true)
+  for (const kind of ['OCIRepository', 'Bucket', 'ExternalArtifact'] as const) {
+    add('apps', { sourceRef: { kind, name: 'x' } })
+    const { error } = await world.run('apps')
+    expect(error).toMatchObject({ name: 'Stalled', message: expect.stringContaining(`spec.sourceRef.kind ${kind}`) })
+  }
+})
+
+describe('a source in another namespace', () => {
+  it('is used unless that is forbidden', async () => {
+    await world.commit('main@sha1:1', { 'apps/a.yaml': configMap('a') })
+    const ks = kustomization('apps', { path: './apps', sourceRef: { kind: 'GitRepository', name: 'repo', namespace: 'flux' } })
+    world.kustomizations.put({ ...ks, metadata: { ...ks.metadata, namespace: 'team' } })
+    expect((await world.run('team/apps')).error).toBeUndefined()
+    world.flags.noCrossNamespaceRefs = true
+    expect((await world.run('team/apps')).error).toMatchObject({
+      name: 'Stalled',
+      reason: 'AccessDenied',
+      observed: false,
+      message: "can't access 'GitRepository/flux/repo', cross-namespace references have been blocked",
     })
   })
 })

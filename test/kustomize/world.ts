@@ -122,6 +122,13 @@ export class World {
   })
   readonly kustomizations = new FakeInformer<Kustomization>()
   readonly sources = new FakeInformer<GitRepository>()
+  readonly flags = {
+    watchAllNamespaces: true,
+    requeueDependencyMs: 30_000,
+    noCrossNamespaceRefs: false,
+    featureGates: new Map<string, boolean>(),
+    watchConfigsLabelSelector: 'reconcile.fluxcd.io/watch=Enabled',
+  }
   readonly #artifacts = new Map<string, UnpackedArtifact>()
 
   /** Makes the source's artifact from files. */
@@ -146,7 +153,7 @@ export class World {
 
   /** One run; what it recorded and how it ended. The store then has the new status. */
   async run(name: string, ...causes: Cause[]): Promise<RecordedRun> {
-    const ks = this.kustomizations.objects.get(`flux/${name}`)
+    const ks = this.kustomizations.objects.get(name.includes('/') ? name : `flux/${name}`)
     if (!ks) throw new Error(`there is no Kustomization ${name}`)
     const run = new RecordedRun(ks, this.applier.log)
     try {
@@ -176,14 +183,7 @@ export class World {
       workers: { run: (_: unknown, input: Parameters<typeof buildManifests>[0]) => buildManifests(structuredClone(input)) },
       clock: this.clock,
       log,
-      flags: {
-        watchAllNamespaces: true,
-        requeueDependencyMs: 30_000,
-        noCrossNamespaceRefs: false,
-        noRemoteBases: true,
-        featureGates: new Map(),
-        watchConfigsLabelSelector: 'reconcile.fluxcd.io/watch=Enabled',
-      },
+      flags: this.flags,
       metrics: { applyStatus: (_: Key, status: string) => run.applyStatus.push(status) },
       key: keyOf(ks),
       causes: new Set(causes),
