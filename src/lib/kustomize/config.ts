@@ -2,7 +2,7 @@
 
 import { BuildError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { loadAll } from '../yaml/index.ts'
+import { loadFirst } from '../yaml/index.ts'
 import { type Decoder, list, struct, text } from './decode.ts'
 import { withPrefix } from './fields.ts'
 import { type FieldSpec, mergeFieldSpecs } from './fieldspec.ts'
@@ -82,7 +82,7 @@ export function loadConfig(loader: Loader, paths: readonly string[]): Transforme
     const file = loader.fileName(path)
     const parsed = withPrefix(
       () => file,
-      () => transformerConfig(loadAll(source, { dialect: 'sigs', strict: true, file })[0], STRICT),
+      () => transformerConfig(loadFirst(source, { dialect: 'sigs', strict: true, file }), STRICT),
     )
     own = mergeConfigs(own, sortConfig(parsed))
   }
@@ -91,10 +91,11 @@ export function loadConfig(loader: Loader, paths: readonly string[]): Transforme
 
 const merged = new WeakMap<TransformerConfig, WeakMap<TransformerConfig, TransformerConfig>>()
 
-/** Both together; specs that are in both count once. Bases mostly bring the same defaults, so results are kept. */
+/**
+ * Both together; specs that are in both count once. A spec for all kinds goes when one for a kind has its path and is sorted before it,
+ * even if there is nothing to merge with. Bases mostly bring the same defaults, so results are kept.
+ */
 export function mergeConfigs(config: TransformerConfig, more: TransformerConfig): TransformerConfig {
-  if (more === emptyConfig || config === more) return config
-  if (config === emptyConfig) return sortConfig(more)
   const known = merged.get(config)?.get(more)
   if (known) return known
   const result = sortConfig(joinConfigs(config, more))
@@ -138,9 +139,9 @@ export function loadCrdConfig(loader: Loader, paths: readonly string[]): Transfo
   let config = emptyConfig
   for (const path of paths) {
     const file = loader.fileName(path)
-    const [value] = withPrefix(
+    const value = withPrefix(
       () => `unable to parse open API definition from '${path}'`,
-      () => loadAll(loader.text(path), { dialect: 'sigs', file }),
+      () => loadFirst(loader.text(path), { dialect: 'sigs', file }),
     )
     const definitions = asObject(value)
     for (const name of Object.keys(definitions)) {

@@ -1,7 +1,7 @@
 /** The kustomization file: its fields, and what kustomize mends and refuses in it. */
 
 import { BuildError } from '../errors.ts'
-import { loadAll, type YamlLimits } from '../yaml/index.ts'
+import { loadFirst, type YamlLimits } from '../yaml/index.ts'
 import { bool, type Decoder, integer, list, optional, struct, text, textMap } from './decode.ts'
 import { wrapError } from './fields.ts'
 import type { FieldSpec } from './fieldspec.ts'
@@ -288,7 +288,7 @@ export interface ParsedKustomization {
  */
 export function parseKustomization(source: string, file: string, limits?: YamlLimits): ParsedKustomization {
   try {
-    const raw = decodeFile(source, file, limits)
+    const raw = decodeFile(source, limits)
     return { kustomization: mend(raw), warnings: deprecations(raw) }
   } catch (error) {
     if (error instanceof BuildError && error.place.file === undefined) {
@@ -298,11 +298,11 @@ export function parseKustomization(source: string, file: string, limits?: YamlLi
   }
 }
 
-function decodeFile(source: string, file: string, limits: YamlLimits | undefined): Raw {
+function decodeFile(source: string, limits: YamlLimits | undefined): Raw {
   let raw: Raw
   let isEmptyFile: boolean
   try {
-    const [value = null] = loadAll(source, { dialect: 'sigs', file, ...limits })
+    const value = loadFirst(source, { dialect: 'sigs', ...limits }) ?? null
     raw = rawKustomization(value, { strict: true, coerce: false, path: '' })
     isEmptyFile = isEmptyKustomization(raw)
   } catch (error) {

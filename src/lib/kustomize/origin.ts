@@ -1,7 +1,7 @@
 /** Where objects come from and what changed them: the annotations that `buildMetadata` asks for. */
 
 import type { Json, JsonObject } from '../json.ts'
-import { emit, loadAll } from '../yaml/index.ts'
+import { emit, loadFirst } from '../yaml/index.ts'
 import { repoSpecOf } from './remote.ts'
 import type { Resource } from './resource.ts'
 
@@ -90,7 +90,7 @@ function printFields(fields: Readonly<Record<string, string | undefined>>): stri
 
 export function originOf(resource: Resource): Origin | undefined {
   const text = resource.annotations().get(ORIGIN)
-  return text === undefined ? undefined : parseOrigin(loadAll(text, { dialect: 'sigs' })[0])
+  return text === undefined ? undefined : parseOrigin(loadFirst(text, { dialect: 'sigs' }))
 }
 
 export function setOrigin(resource: Resource, origin: Origin | undefined): void {
@@ -103,7 +103,7 @@ export function setOrigin(resource: Resource, origin: Origin | undefined): void 
 /** Notes a change in the object's history. */
 export function addTransformation(resource: Resource, origin: Origin): void {
   const annotations = resource.annotations()
-  const [known] = loadAll(annotations.get(TRANSFORMATIONS) ?? '', { dialect: 'sigs' })
+  const known = loadFirst(annotations.get(TRANSFORMATIONS) ?? '', { dialect: 'sigs' })
   const all = [...(Array.isArray(known) ? known.map(parseOrigin) : []), origin]
   annotations.set(TRANSFORMATIONS, all.map((one) => `- ${printOrigin(one, '  ')}`).join(''))
   resource.setAnnotations(annotations)

@@ -1,6 +1,6 @@
 /** One object on its way through a build. */
 
-import { BuildError, type Place } from '../errors.ts'
+import { BuildError, ParseError, type Place } from '../errors.ts'
 import { type Json, type JsonObject, printJson } from '../json.ts'
 import {
   copyNode,
@@ -28,7 +28,6 @@ import {
   setAnnotation,
   setField,
   setMetadataMap,
-  wrapError,
 } from './fields.ts'
 import { apiVersionOf, effectiveNamespace, type GroupVersionKind, groupVersion, metadataText, type ResourceId } from './resid.ts'
 import type { SchemaSet } from './schema.ts'
@@ -425,12 +424,17 @@ function countLines(text: string): number {
   return lines
 }
 
-function parsePiece(piece: Piece, options: ReadOptions): Node[] {
-  const { file, limits } = options
+function parsePiece(piece: Piece, { file, limits }: ReadOptions): Node[] {
   try {
-    return parseNodes(piece.text.replace(/^\ufeff/, ''), { dialect: 'kyaml', file, firstLine: piece.firstLine, ...limits })
+    return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, ...limits })
   } catch (error) {
-    throw wrapError(error, 'MalformedYAMLError')
+    if (!(error instanceof ParseError)) throw error
+    const where = file === undefined ? '' : ` in File: ${file}`
+    throw new BuildError(
+      `MalformedYAMLError: ${error.message}${where}`,
+      { ...error.place, ...(file !== undefined && { file }) },
+      { cause: error },
+    )
   }
 }
 

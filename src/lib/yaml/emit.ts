@@ -1,5 +1,6 @@
 /** Values → text in Go's form: what `sigs.k8s.io/yaml` prints, byte for byte (go-yaml 2 on libyaml's emitter). */
 
+import { ParseError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { resolveTag } from './schema.ts'
 
@@ -194,7 +195,8 @@ class Emitter {
     this.#indent = outer
   }
 
-  #string(text: string, position: Position): void {
+  #string(original: string, position: Position): void {
+    const text = NOT_IN_JSON.test(original) ? asReadFromJson(original) : original
     const fold = position !== 'key'
     switch (chooseStyle(text, { key: position === 'key' })) {
       case 'plain':
@@ -374,6 +376,20 @@ class Emitter {
     this.#out += text
     this.#column = 0
   }
+}
+
+const NOT_IN_JSON = /[\x7f-\x9f\ufffe\uffff]/
+
+/**
+ * What is left of a text after Go has written it as JSON and read that as YAML, which the printing program does first:
+ * U+0085 is a line break to YAML and folds into a space; other C1 controls are refused.
+ */
+function asReadFromJson(text: string): string {
+  if (/[\x7f-\x84\x86-\x9f\ufffe\uffff]/.test(text)) throw new ParseError('yaml: control characters are not allowed')
+  return text.replace(/[ \t]*(\u0085)((?:[ \t]*\u0085)*)[ \t]*/g, (_, _first: string, more: string) => {
+    const breaks = more.replaceAll(/[ \t]/g, '').length
+    return breaks === 0 ? ' ' : '\n'.repeat(breaks)
+  })
 }
 
 const OTHER_BREAKS = /[\r\u0085\u2028\u2029]/

@@ -6,7 +6,7 @@
  */
 
 export { compareKeys, emit, formatNumber } from './emit.ts'
-export { expandAliases, type LoadOptions, loadAll, nodeToJson } from './load.ts'
+export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
 export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
 export { type ParseOptions, parseNodes, type YamlLimits, yamlError } from './parse.ts'
 export { printNode } from './print.ts'

@@ -29,6 +29,11 @@ export function loadAll(text: string, options: LoadOptions): Json[] {
   })
 }
 
+/** The first document alone, as Go's Unmarshal reads it; undefined when there is none. What follows is not even checked. */
+export function loadFirst(text: string, options: LoadOptions): Json | undefined {
+  return loadAll(text, { ...options, firstOnly: true })[0]
+}
+
 /** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
 export function nodeToJson(node: Node, file?: string): Json {
   return new Decoder({ dialect: 'kyaml', file }).decode(node)

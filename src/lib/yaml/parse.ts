@@ -1,18 +1,8 @@
-/** Text → nodes, on js-yaml's event stream. */
+/** Text → nodes, on libyaml's grammar as go-yaml has it. */
 
-import {
-  COLLECTION_STYLE,
-  type DocumentEvent,
-  EVENT_ID,
-  type Event,
-  getScalarValue,
-  parseEvents,
-  SCALAR_STYLE,
-  type ScalarEvent,
-  YAMLException,
-} from 'js-yaml'
 import { ParseError } from '../errors.ts'
-import type { Node, NodeStyle } from './node.ts'
+import type { Node } from './node.ts'
+import { type Mark, ScanError, Scanner, type Token, type TokenType } from './scan.ts'
 import { type Dialect, resolveTag } from './schema.ts'
 
 /** Bounds on hostile input. */
@@ -29,6 +19,8 @@ export interface ParseOptions extends YamlLimits {
   readonly file?: string | undefined
   /** The number of the text's first line in the file; 1 if the text is the whole file. */
   readonly firstLine?: number
+  /** Stop after the first document, as Go's Unmarshal does: what follows is not even checked. */
+  readonly firstOnly?: boolean
 }
 
 const MAX_LENGTH = 32 * 1024 * 1024
@@ -36,8 +28,8 @@ const MAX_DEPTH = 1000
 const LONG_TAG = 'tag:yaml.org,2002:'
 
 /**
- * Parses all documents of a text. Aliases stay aliases (their `target` is set), duplicate keys stay.
- * @throws ParseError with file, line and column.
+ * Parses the documents of a text. Aliases stay aliases (their `target` is set), duplicate keys stay.
+ * @throws ParseError with file and line.
  */
 export function parseNodes(text: string, options: ParseOptions): Node[] {
   if (text.length > (options.maxLength ?? MAX_LENGTH)) {
@@ -46,7 +38,13 @@ export function parseNodes(text: string, options: ParseOptions): Node[] {
       options.file,
     )
   }
-  return new Builder(text, readEvents(text, options), options).documents()
+  refuseControlCharacters(text, options)
+  try {
+    return new Parser(text.startsWith('\ufeff') ? text.slice(1) : text, options).documents()
+  } catch (error) {
+    if (error instanceof ScanError) throw placed(error, options)
+    throw error
+  }
 }
 
 /** A ParseError whose message names the place in go-yaml's form (`yaml: line 3: …`). */
@@ -59,138 +57,306 @@ export function yamlError(reason: string, file: string | undefined, line?: numbe
   })
 }
 
-function readEvents(text: string, options: ParseOptions): Event[] {
-  try {
-    return parseEvents(text, { maxDepth: options.maxDepth ?? MAX_DEPTH })
-  } catch (error) {
-    if (error instanceof RangeError) throw yamlError('the document is nested too deeply', options.file)
-    if (!(error instanceof YAMLException)) throw error
-    const { mark } = error
-    throw yamlError(error.reason, options.file, mark && mark.line + (options.firstLine ?? 1), mark && mark.column + 1)
-  }
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
+
+function refuseControlCharacters(text: string, { file, firstLine = 1 }: ParseOptions): void {
+  const at = text.search(FORBIDDEN)
+  if (at < 0) return
+  throw yamlError('control characters are not allowed', file, firstLine + text.slice(0, at).split('\n').length - 1)
 }
 
-/** One pass over the events, which come in the order of the text. */
-class Builder {
-  readonly #text: string
-  readonly #events: readonly Event[]
-  readonly #options: ParseOptions
-  #anchors = new Map<string, Node>()
-  #tagHandles = new Map<string, string>()
-  #line: number
-  #lineEnd: number
+/** A problem of the grammar rather than of a token; go-yaml counts its lines from 0. */
+class GrammarError extends ScanError {}
 
-  constructor(text: string, events: readonly Event[], options: ParseOptions) {
-    this.#text = text
-    this.#events = events
+/** The line that go-yaml would name, for the message; the place has the line where the problem is. */
+function placed(error: ScanError, { file, dialect, firstLine = 1 }: ParseOptions): ParseError {
+  const context = error.context?.line ?? 0
+  const problem = error.problem.line
+  const named = dialect === 'kyaml' ? context || problem : problem || context
+  const line = named === 0 ? 0 : named + (error instanceof GrammarError ? 0 : 1)
+  const shown = line === 0 ? '' : `line ${line + firstLine - 1}: `
+  const message = `${file === undefined ? '' : `${file}: `}yaml: ${shown}${error.message}`
+  return new ParseError(message, {
+    ...(file !== undefined && { file }),
+    line: problem + firstLine,
+    column: error.problem.column + 1,
+  })
+}
+
+const NO_CONTENT: ReadonlySet<TokenType> = new Set([
+  'version-directive',
+  'tag-directive',
+  'document-start',
+  'document-end',
+  'stream-end',
+])
+
+class Parser {
+  readonly #scanner: Scanner
+  readonly #options: ParseOptions
+  readonly #maxDepth: number
+  #anchors = new Map<string, Node>()
+  #tagPrefixes = new Map<string, string>()
+  #depth = 0
+
+  constructor(text: string, options: ParseOptions) {
     this.#options = options
-    this.#line = options.firstLine ?? 1
-    this.#lineEnd = text.indexOf('\n')
+    this.#maxDepth = options.maxDepth ?? MAX_DEPTH
+    this.#scanner = new Scanner(text, { maxDepth: this.#maxDepth, lookahead: options.dialect === 'kyaml' ? 2 : 0 })
   }
 
   documents(): Node[] {
     const documents: Node[] = []
-    const open: Node[] = []
-    for (const event of this.#events) {
-      switch (event.type) {
-        case EVENT_ID.DOCUMENT:
-          this.#startDocument(event)
-          open.push(this.#node('seq', '', '', 0))
-          break
-        case EVENT_ID.POP: {
-          const node = open.pop()
-          if (open.length === 0) documents.push(node?.content[0] ?? this.#node('scalar', '!!null', '', 0))
-          break
-        }
-        default: {
-          const node = this.#read(event)
-          open.at(-1)?.content.push(node)
-          if (node.kind === 'map' || node.kind === 'seq') open.push(node)
-        }
-      }
+    while (this.#startDocument(documents.length === 0)) {
+      const token = this.#scanner.peek()
+      documents.push(NO_CONTENT.has(token.type) ? this.#emptyScalar(token) : this.#node({ block: true }))
+      if (this.#scanner.peek().type === 'document-end') this.#scanner.skip()
+      if (this.#options.firstOnly) break
     }
     return documents
   }
 
-  #startDocument(event: DocumentEvent): void {
+  /** False at the end of the text. Only the first document may go without `---`. */
+  #startDocument(isFirst: boolean): boolean {
+    if (!isFirst) while (this.#scanner.peek().type === 'document-end') this.#scanner.skip()
     this.#anchors = new Map()
-    this.#tagHandles = new Map()
-    for (const directive of event.directives) {
-      if (directive.kind === 'tag') this.#tagHandles.set(directive.handle, directive.prefix)
+    this.#tagPrefixes = new Map()
+    let token = this.#scanner.peek()
+    if (token.type === 'stream-end') return false
+    const isBare = isFirst && !NO_CONTENT.has(token.type)
+    if (isBare) return true
+    this.#readDirectives()
+    token = this.#scanner.peek()
+    if (token.type !== 'document-start') throw this.#error('did not find expected <document start>', token)
+    this.#scanner.skip()
+    return true
+  }
+
+  #readDirectives(): void {
+    for (let token = this.#scanner.peek(); ; token = this.#scanner.peek()) {
+      if (token.type === 'version-directive') {
+        if (token.value !== '1.1') throw this.#error('found incompatible YAML document', token)
+      } else if (token.type === 'tag-directive') {
+        if (this.#tagPrefixes.has(token.value)) throw this.#error('found duplicate %TAG directive', token)
+        this.#tagPrefixes.set(token.value, token.suffix)
+      } else return
+      this.#scanner.skip()
     }
   }
 
-  #read(event: Exclude<Event, DocumentEvent | { type: typeof EVENT_ID.POP }>): Node {
-    if (event.type === EVENT_ID.ALIAS) return this.#alias(event.anchorStart, event.anchorEnd)
-    const node = event.type === EVENT_ID.SCALAR ? this.#scalar(event) : this.#collection(event)
-    if (event.anchorStart >= 0) {
-      node.anchor = this.#text.slice(event.anchorStart, event.anchorEnd)
-      this.#anchors.set(node.anchor, node)
+  #error(message: string, problem: Mark, context?: Mark): GrammarError {
+    return new GrammarError(message, problem, context)
+  }
+
+  #node({ block, indentless = false }: { block: boolean; indentless?: boolean }): Node {
+    const first = this.#scanner.peek()
+    if (first.type === 'alias') return this.#alias(first)
+    let [anchor, tag]: (string | undefined)[] = []
+    let token = first
+    while ((token.type === 'anchor' && anchor === undefined) || (token.type === 'tag' && tag === undefined)) {
+      if (token.type === 'anchor') anchor = token.value
+      else tag = this.#tag(token, first)
+      this.#scanner.skip()
+      token = this.#scanner.peek()
     }
+    if (++this.#depth > this.#maxDepth) throw this.#error(`exceeded max depth of ${this.#maxDepth}`, token)
+    const node = this.#content(token, { block, indentless, tag: tag ?? '', anchor, first })
+    this.#depth--
     return node
   }
 
-  #alias(start: number, end: number): Node {
-    const name = this.#text.slice(start, end)
-    const node = this.#node('alias', '', name, start)
-    node.target = this.#anchors.get(name)
-    if (!node.target) throw yamlError(`unknown anchor '${name}' referenced`, this.#options.file)
+  #content(token: Token, context: NodeContext): Node {
+    const { block, indentless, tag, anchor, first } = context
+    if (indentless && token.type === 'block-entry') return this.#indentlessSequence(this.#open('seq', token, context))
+    switch (token.type) {
+      case 'scalar':
+        this.#scanner.skip()
+        return this.#anchored(this.#scalar(token, tag), anchor)
+      case 'flow-sequence-start':
+        return this.#flowSequence(this.#open('seq', token, context), token)
+      case 'flow-mapping-start':
+        return this.#flowMapping(this.#open('map', token, context), token)
+      case 'block-sequence-start':
+        if (block) return this.#blockSequence(this.#open('seq', token, context), token)
+        break
+      case 'block-mapping-start':
+        if (block) return this.#blockMapping(this.#open('map', token, context), token)
+        break
+    }
+    if (anchor !== undefined || tag !== '')
+      return this.#anchored(this.#scalar({ ...token, value: '', style: 'plain' }, tag), anchor)
+    throw this.#error('did not find expected node content', token, first)
+  }
+
+  #alias(token: Token): Node {
+    const target = this.#anchors.get(token.value)
+    if (!target) {
+      const { file, firstLine = 1 } = this.#options
+      throw yamlError(`unknown anchor '${token.value}' referenced`, file, token.line + firstLine)
+    }
+    this.#scanner.skip()
+    return { ...this.#bare('alias', '', token), value: token.value, target }
+  }
+
+  /** The short form of a tag; empty for the non-specific `!`. */
+  #tag(token: Token, first: Mark): string {
+    if (token.value === '') return token.suffix === '!' ? '' : shorten(token.suffix)
+    const prefix = this.#tagPrefixes.get(token.value) ?? DEFAULT_PREFIXES.get(token.value)
+    if (prefix === undefined) throw this.#error('found undefined tag handle', token, first)
+    return shorten(prefix + token.suffix)
+  }
+
+  #scalar(token: Token, tag: string): Node {
+    const node = this.#bare('scalar', tag || this.#implicitTag(token), token)
+    node.value = token.value
+    node.style = token.style
     return node
   }
 
-  #scalar(event: ScalarEvent): Node {
-    const value = getScalarValue(this.#text, event)
-    const explicit = event.tagStart >= 0 ? this.#tag(event.tagStart, event.tagEnd) : ''
-    const style = STYLES.get(event.style) ?? 'plain'
-    const tag = explicit || (style === 'plain' ? this.#implicitTag(value) : '!!str')
-    const node = this.#node('scalar', tag, value, event.valueStart)
-    node.style = style
-    return node
-  }
-
-  #implicitTag(value: string): string {
+  #implicitTag({ value, style }: Token): string {
+    if (style !== 'plain') return '!!str'
     return value === '<<' ? '!!merge' : resolveTag(value, this.#options.dialect)
   }
 
-  #collection(event: Extract<Event, { style: number; start: number }>): Node {
-    const kind = event.type === EVENT_ID.MAPPING ? 'map' : 'seq'
-    const explicit = event.tagStart >= 0 ? this.#tag(event.tagStart, event.tagEnd) : ''
-    const node = this.#node(kind, explicit || `!!${kind}`, '', event.start)
-    if (event.style === COLLECTION_STYLE.FLOW) node.style = 'flow'
+  #emptyScalar(at: Token): Node {
+    return this.#bare('scalar', '!!null', at)
+  }
+
+  #bare(kind: Node['kind'], tag: string, at: Mark): Node {
+    const line = at.line + (this.#options.firstLine ?? 1)
+    return { kind, tag, value: '', style: 'plain', content: [], anchor: undefined, target: undefined, line }
+  }
+
+  #open(kind: 'seq' | 'map', token: Token, { tag, anchor }: NodeContext): Node {
+    const node = this.#bare(kind, tag || `!!${kind}`, token)
+    return this.#anchored(node, anchor)
+  }
+
+  #anchored(node: Node, anchor: string | undefined): Node {
+    if (anchor === undefined) return node
+    node.anchor = anchor
+    this.#anchors.set(anchor, node)
     return node
   }
 
-  /** The short form of an explicit tag; empty for the non-specific `!`. */
-  #tag(start: number, end: number): string {
-    const raw = this.#text.slice(start, end)
-    if (raw === '!') return ''
-    const full = raw.startsWith('!<') ? raw.slice(2, -1) : this.#expandHandle(raw)
-    return full.startsWith(LONG_TAG) ? `!!${full.slice(LONG_TAG.length)}` : full
-  }
-
-  #expandHandle(raw: string): string {
-    const handle = raw.slice(0, raw.indexOf('!', 1) + 1) || '!'
-    const prefix = this.#tagHandles.get(handle)
-    return prefix === undefined ? raw : prefix + raw.slice(handle.length)
-  }
-
-  #node(kind: Node['kind'], tag: string, value: string, position: number): Node {
-    return { kind, tag, value, style: 'plain', content: [], anchor: undefined, target: undefined, line: this.#lineAt(position) }
-  }
-
-  #lineAt(position: number): number {
-    while (this.#lineEnd >= 0 && position > this.#lineEnd) {
-      this.#line++
-      this.#lineEnd = this.#text.indexOf('\n', this.#lineEnd + 1)
+  #blockSequence(node: Node, start: Mark): Node {
+    this.#scanner.skip()
+    for (let token = this.#scanner.peek(); token.type !== 'block-end'; token = this.#scanner.peek()) {
+      if (token.type !== 'block-entry') throw this.#error(`did not find expected '-' indicator`, token, start)
+      this.#scanner.skip()
+      const next = this.#scanner.peek()
+      const isEmpty = next.type === 'block-entry' || next.type === 'block-end'
+      node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
     }
-    return this.#line
+    this.#scanner.skip()
+    return node
+  }
+
+  #indentlessSequence(node: Node): Node {
+    for (let token = this.#scanner.peek(); token.type === 'block-entry'; token = this.#scanner.peek()) {
+      this.#scanner.skip()
+      const { type } = this.#scanner.peek()
+      const isEmpty = type === 'block-entry' || type === 'key' || type === 'value' || type === 'block-end'
+      node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
+    }
+    return node
+  }
+
+  #blockMapping(node: Node, start: Mark): Node {
+    this.#scanner.skip()
+    for (let token = this.#scanner.peek(); token.type !== 'block-end'; token = this.#scanner.peek()) {
+      if (token.type !== 'key') throw this.#error('did not find expected key', token, start)
+      this.#scanner.skip()
+      node.content.push(this.#blockPart(token))
+      const value = this.#scanner.peek()
+      if (value.type === 'value') this.#scanner.skip()
+      node.content.push(value.type === 'value' ? this.#blockPart(value) : this.#emptyScalar(value))
+    }
+    this.#scanner.skip()
+    return node
+  }
+
+  #blockPart(indicator: Token): Node {
+    const { type } = this.#scanner.peek()
+    if (type === 'key' || type === 'value' || type === 'block-end') return this.#emptyScalar(indicator)
+    return this.#node({ block: true, indentless: true })
+  }
+
+  #flowSequence(node: Node, start: Mark): Node {
+    this.#scanner.skip()
+    node.style = 'flow'
+    for (let token = this.#scanner.peek(); token.type !== 'flow-sequence-end'; token = this.#scanner.peek()) {
+      if (node.content.length > 0) {
+        if (token.type !== 'flow-entry') throw this.#error(`did not find expected ',' or ']'`, token, start)
+        this.#scanner.skip()
+        token = this.#scanner.peek()
+        if (token.type === 'flow-sequence-end') break
+      }
+      node.content.push(token.type === 'key' ? this.#flowPair(token) : this.#node({ block: false }))
+    }
+    this.#scanner.skip()
+    return node
+  }
+
+  /** `[a: b]`: a mapping of one pair. */
+  #flowPair(token: Token): Node {
+    this.#scanner.skip()
+    const map = this.#bare('map', '!!map', token)
+    map.style = 'flow'
+    map.content.push(this.#flowPart(token, ['value', 'flow-entry', 'flow-sequence-end']))
+    map.content.push(this.#flowValue(['flow-entry', 'flow-sequence-end']))
+    return map
+  }
+
+  #flowMapping(node: Node, start: Mark): Node {
+    this.#scanner.skip()
+    node.style = 'flow'
+    for (let token = this.#scanner.peek(); token.type !== 'flow-mapping-end'; token = this.#scanner.peek()) {
+      if (node.content.length > 0) {
+        if (token.type !== 'flow-entry') throw this.#error(`did not find expected ',' or '}'`, token, start)
+        this.#scanner.skip()
+        token = this.#scanner.peek()
+        if (token.type === 'flow-mapping-end') break
+      }
+      if (token.type === 'key') {
+        this.#scanner.skip()
+        node.content.push(this.#flowPart(token, ['value', 'flow-entry', 'flow-mapping-end']))
+        node.content.push(this.#flowValue(['flow-entry', 'flow-mapping-end']))
+      } else {
+        node.content.push(this.#node({ block: false }), this.#emptyScalar(token))
+      }
+    }
+    this.#scanner.skip()
+    return node
+  }
+
+  #flowValue(ends: readonly TokenType[]): Node {
+    const token = this.#scanner.peek()
+    if (token.type !== 'value') return this.#emptyScalar(token)
+    this.#scanner.skip()
+    return this.#flowPart(token, ends)
+  }
+
+  #flowPart(indicator: Token, ends: readonly TokenType[]): Node {
+    return ends.includes(this.#scanner.peek().type) ? this.#emptyScalar(indicator) : this.#node({ block: false })
   }
 }
 
-const STYLES: ReadonlyMap<number, NodeStyle> = new Map([
-  [SCALAR_STYLE.PLAIN, 'plain'],
-  [SCALAR_STYLE.SINGLE_QUOTED, 'single'],
-  [SCALAR_STYLE.DOUBLE_QUOTED, 'double'],
-  [SCALAR_STYLE.LITERAL_BLOCK, 'literal'],
-  [SCALAR_STYLE.FOLDED_BLOCK, 'folded'],
+interface NodeContext {
+  readonly block: boolean
+  readonly indentless: boolean
+  readonly tag: string
+  readonly anchor: string | undefined
+  /** Where the node, with its tag and anchor, begins. */
+  readonly first: Mark
+}
+
+const DEFAULT_PREFIXES: ReadonlyMap<string, string> = new Map([
+  ['!', '!'],
+  ['!!', LONG_TAG],
 ])
+
+function shorten(tag: string): string {
+  return tag.startsWith(LONG_TAG) ? `!!${tag.slice(LONG_TAG.length)}` : tag
+}

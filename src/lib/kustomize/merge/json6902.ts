@@ -6,7 +6,7 @@
 
 import { BuildError } from '../../errors.ts'
 import type { Json, JsonObject } from '../../json.ts'
-import { loadAll } from '../../yaml/index.ts'
+import { loadFirst } from '../../yaml/index.ts'
 
 /** One operation, as written. */
 export type Operation = JsonObject
@@ -17,7 +17,7 @@ export type Operation = JsonObject
  */
 export function parseJsonPatch(text: string, file?: string): Operation[] | undefined {
   if (text === '') throw new BuildError('empty json patch operations')
-  const [value = null] = loadAll(text, { dialect: 'sigs', file })
+  const value = loadFirst(text, { dialect: 'sigs', file }) ?? null
   if (value === null) return undefined
   if (!Array.isArray(value))
     throw new BuildError(`json: cannot unmarshal ${jsonTypeName(value)} into Go value of type jsonpatch.Patch`)

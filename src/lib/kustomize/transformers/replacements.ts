@@ -1,7 +1,7 @@
 /** replacements: copies the value of one field into others. */
 
 import { BuildError } from '../../errors.ts'
-import { assign, copyNode, loadAll, type Node, nodeToJson, parseNodes, printNode, scalarNode } from '../../yaml/index.ts'
+import { assign, copyNode, loadFirst, type Node, nodeToJson, parseNodes, printNode, scalarNode } from '../../yaml/index.ts'
 import {
   emptyNode,
   getField,
@@ -40,7 +40,7 @@ export function loadReplacements(fields: readonly ReplacementField[], loader: Lo
   return fields.flatMap((field) => {
     if (field.path === '') return [field]
     if (field.source || (field.targets?.length ?? 0) > 0) throw new BuildError('cannot specify both path and inline replacement')
-    const [value = null] = loadAll(loader.text(field.path), { dialect: 'sigs', file: loader.fileName(field.path) })
+    const value = loadFirst(loader.text(field.path), { dialect: 'sigs', file: loader.fileName(field.path) }) ?? null
     const context = { strict: false, coerce: true, path: '' }
     if (Array.isArray(value)) return value.map((item) => replacement(item, context))
     if (typeof value === 'object' && value !== null) return [replacement(value, context)]

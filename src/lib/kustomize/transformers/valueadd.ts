@@ -1,7 +1,7 @@
 /** ValueAddTransformer: writes one value into fields, or into one part of a path in them. */
 
 import { BuildError } from '../../errors.ts'
-import { loadAll, type Node, scalarNode } from '../../yaml/index.ts'
+import { loadFirst, type Node, scalarNode } from '../../yaml/index.ts'
 import { type Decoder, integer, list, optional, struct, text } from '../decode.ts'
 import { lookupCreate, requireKind, setScalar, splitPath } from '../fields.ts'
 import { selector } from '../kustomization.ts'
@@ -59,7 +59,7 @@ export function valueAddTransformer(config: ValueAdd, loader: Loader): (resource
 
 function targetsFromFile(path: string, loader: Loader): readonly ValueTarget[] {
   if (path === '') return []
-  const [value] = loadAll(loader.text(path), { dialect: 'sigs', file: loader.fileName(path) })
+  const value = loadFirst(loader.text(path), { dialect: 'sigs', file: loader.fileName(path) })
   return targetFile(value, { strict: false, coerce: true, path: '' }).targets
 }
 
