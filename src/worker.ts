@@ -1,5 +1,6 @@
 /** Entry of the pool's threads: which task name runs which function. */
-import { buildManifests, buildTask } from './kustomize/build.ts'
+import { buildManifests } from './kustomize/build.ts'
+import { buildTask } from './kustomize/build-task.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
 import { serveTasks } from './runtime/workers.ts'
 import { fetchArtifact, fetchTask } from './source/fetch.ts'

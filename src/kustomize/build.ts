@@ -1,7 +1,5 @@
 /** The part of a run that needs no cluster, as a task of the worker pool: files of an artifact and a spec → objects. */
 import { createHash } from 'node:crypto'
-import { posix } from 'node:path'
-import type { KustomizationSpec } from '../api/kustomization.ts'
 import { displayName, gvkOf, type KubeObject, refOf } from '../api/object.ts'
 import type { ManifestItem } from '../kube/applier.ts'
 import { diskTree, recordedTree, withFile } from '../lib/disk-tree.ts'
@@ -10,34 +8,10 @@ import type { Json, JsonObject } from '../lib/json.ts'
 import { build } from '../lib/kustomize/index.ts'
 import type { Tree } from '../lib/tree.ts'
 import { emit } from '../lib/yaml/index.ts'
-import type { Task } from '../runtime/workers.ts'
-import { generateKustomization, type KustomizationFile, manifestProblem, type Settings } from './generate.ts'
+import { type BuildInput, type BuildOutput, pathInArtifact } from './build-task.ts'
+import { generateKustomization, type KustomizationFile, manifestProblem } from './generate.ts'
 import { type Built, substituteVariables } from './substitute.ts'
 import type { Substitution } from './variables.ts'
-
-export interface BuildInput {
-  /** Absolute path of the unpacked artifact. */
-  readonly directory: string
-  /** `spec.path`. */
-  readonly path: string
-  readonly settings: Settings
-  readonly commonMetadata: KustomizationSpec['commonMetadata']
-  readonly substitution: Substitution | undefined
-}
-
-export interface BuildOutput {
-  readonly items: readonly ManifestItem[]
-  /** The objects, in the order of `items`. */
-  readonly objects: readonly KubeObject[]
-  /** `sha256:<hex>` of the objects as YAML, before commonMetadata. */
-  readonly digest: string
-  /** Paths of files and of directories that were looked at, whether they exist or not. */
-  readonly reads: readonly string[]
-  readonly lists: readonly string[]
-  readonly warnings: readonly string[]
-}
-
-export const buildTask: Task<BuildInput, BuildOutput> = { name: 'kustomize/build' }
 
 /** @throws BuildError or ParseError with a message that names the file, and the line where there is one. */
 export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
@@ -63,11 +37,6 @@ export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
     lists: [...recorded.lists],
     warnings,
   }
-}
-
-/** Where `spec.path` leads, never out of the artifact: `..` stops at its root. Source: securejoin, which Flux uses. */
-export function pathInArtifact(path: string): string {
-  return posix.join('/', path).replace(/^\/|\/$/g, '')
 }
 
 async function runKustomize(tree: Tree, directory: string, { path, content, manifests }: KustomizationFile) {
