@@ -481,7 +481,8 @@ function columns(text: string): number {
   return width
 }
 
-function chompingOf(text: string): string {
+/** The chomping indicator that a block scalar of the text needs. */
+export function chompingOf(text: string): string {
   if (!isBreak(text.at(-1) ?? '')) return '-'
   return text.length === 1 || isBreak(text.at(-2) ?? '') ? '+' : ''
 }

@@ -2,7 +2,7 @@
 
 import type { ParseError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { formatNumber } from './emit.ts'
+import { chompingOf, formatNumber } from './emit.ts'
 import { copyNode, type Node } from './node.ts'
 import { type ParseOptions, parseNodes, yamlError } from './parse.ts'
 import { parseBoolean, parseFloatWord, parseInteger, parseTimestamp, resolveTag } from './schema.ts'
@@ -14,6 +14,11 @@ const RESOLVABLE: ReadonlySet<string> = new Set(['!!null', '!!bool', '!!int', '!
 export interface LoadOptions extends ParseOptions {
   /** Refuse duplicate keys in the `sigs` dialect too (there the last one wins); `kyaml` always refuses them. */
   readonly strict?: boolean
+}
+
+interface DecodeOptions extends LoadOptions {
+  /** Decode as if the tree had been written and read once more. */
+  readonly reprinted?: boolean
 }
 
 /**
@@ -36,8 +41,34 @@ export function loadFirst(text: string, options: LoadOptions): Json | undefined 
 
 /** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
 export function nodeToJson(node: Node, file?: string): Json {
-  return new Decoder({ dialect: 'kyaml', file }).decode(node)
+  return new Decoder({ dialect: 'kyaml', file, reprinted: true }).decode(node)
 }
+
+/**
+ * What is left of a folded text after go-yaml 3 has written and read it once more, as kustomize does with each object: a break next
+ * to an indented line is doubled. Source: yaml_emitter_write_folded_scalar, which looks at the start of the text in place of the next line.
+ */
+function foldAgain(text: string): string {
+  if (!text.includes('\n') || text.endsWith(' ') || / \n/.test(text) || UNPRINTABLE.test(text)) return text
+  const doubles = !/^\n*[ \t\n]/.test(text)
+  let written = ''
+  let [afterBreak, indented] = [true, true]
+  for (const char of text) {
+    if (char === '\n') {
+      written += !afterBreak && !indented && doubles ? '\n\n' : '\n'
+      afterBreak = true
+      continue
+    }
+    if (afterBreak) indented = char === ' ' || char === '\t'
+    written += (afterBreak ? '  ' : '') + char
+    afterBreak = false
+  }
+  const header = `>${/^[ \n]/.test(text) ? '2' : ''}${chompingOf(text)}\n`
+  return parseNodes(header + written, { dialect: 'kyaml' })[0]?.value ?? text
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+const UNPRINTABLE = /[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]/
 
 /**
  * Replaces aliases and merge keys by what they stand for, in place.
@@ -115,12 +146,12 @@ export function expandAliases(root: Node, file?: string): void {
 
 /** Decodes one document. Errors carry the line of the node. */
 class Decoder {
-  readonly #options: LoadOptions
+  readonly #options: DecodeOptions
   #aliased = 0
   #insideAlias = 0
   readonly #open = new Set<Node>()
 
-  constructor(options: LoadOptions) {
+  constructor(options: DecodeOptions) {
     this.#options = options
   }
 
@@ -197,7 +228,7 @@ class Decoder {
   }
 
   #scalar(node: Node): null | boolean | number | bigint | string {
-    const { value } = node
+    const value = node.style === 'folded' && this.#options.reprinted ? foldAgain(node.value) : node.value
     if (node.tag === '!!str') return value
     if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
