@@ -122,9 +122,7 @@ class Referrer {
 
   #setName(field: Node, spec: FieldSpec, target: GroupVersionKind): void {
     const referral = this.#find(field.value, spec, target, undefined)
-    if (!referral) return
-    referral.noteReferrer(resourceIdText(this.#id))
-    if (referral.name !== field.value) setScalar(field, scalarNode(referral.name))
+    if (referral && referral.name !== field.value) setScalar(field, scalarNode(referral.name))
   }
 
   /** A reference with a namespace of its own, such as a subject of a role binding. */
@@ -133,7 +131,6 @@ class Referrer {
     if (!name) throw new BuildError(`path config error; no 'name' field in node`)
     const referral = this.#find(name.value, spec, target, matchField(field, 'namespace')?.value ?? ANY)
     if (!referral) return
-    referral.noteReferrer(resourceIdText(this.#id))
     if (referral.name === name.value && referral.namespace === '') return
     setField(field, 'name', scalarNode(referral.name))
     if (referral.namespace !== '') setField(field, 'namespace', scalarNode(referral.namespace))

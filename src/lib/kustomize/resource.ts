@@ -180,10 +180,6 @@ export class Resource {
     this.#append(BUILD_ANNOTATIONS.suffixes, suffix)
   }
 
-  noteReferrer(id: string): void {
-    this.#append(BUILD_ANNOTATIONS.referencedBy, id)
-  }
-
   /** Whether both went through the same prefixes and suffixes, counted from the last; `lax`: or one through none. */
   hasAffixesOf(other: Resource, { lax }: { lax: boolean }): boolean {
     const same = (annotation: string): boolean => {
