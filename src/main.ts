@@ -54,9 +54,11 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
   const workers = stack.adopt(new WorkerPool(workerEntry), (pool) => pool.close())
   const host = env.HOSTNAME || hostname()
 
-  const isServing = flags.controllers.includes('source')
-  const server = isServing
-    ? stack.use(await ArtifactServer.listen({ directory: flags.storagePath, address: flags.storageAddr, log }))
+  // Two replicas may lead one controller each: the one that applies then downloads from the one that stores.
+  const leading = new Set<string>()
+  const isServing = () => leading.has(gitRepositoryLoop.controller)
+  const server = flags.controllers.includes('source')
+    ? stack.use(await ArtifactServer.listen({ directory: flags.storagePath, address: flags.storageAddr, isServing, log }))
     : undefined
   const address = advertisedAddress({ ...flags, port: server?.port ?? 0, hostname: host })
   const artifacts = stack.adopt(
@@ -107,6 +109,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
     signal,
     hostname: host,
     podName: env.POD_NAME,
+    onLeading: (controller) => leading.add(controller),
     onListening: (ports) => {
       listening(log, 'metrics', flags.metricsAddr, ports.metrics)
       listening(log, 'health', flags.healthAddr, ports.health)

@@ -15,6 +15,8 @@ export interface ArtifactServerOptions {
   readonly directory: string
   /** `--storage-addr`: `:9090`, `127.0.0.1:0`. */
   readonly address: string
+  /** Whether the store is whole: it is only on the process that leads. Until then every answer is 503. */
+  readonly isServing: () => boolean
   readonly log: Logger
 }
 
@@ -85,6 +87,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
   try {
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return text(response, 405, 'only GET and HEAD', { allow: 'GET, HEAD' })
+    if (!options.isServing()) return text(response, 503, 'another process leads')
     const path = requestedPath(request.url ?? '')
     if (path === '') return text(response, 200, 'ready')
     if (path === undefined) return text(response, 404, 'not found')

@@ -17,8 +17,8 @@ export interface ArtifactStoreOptions {
   readonly directory: string
   /** Host and port, or URL, that consumers reach the artifact server at: see `advertisedAddress`. */
   readonly advertisedAddress: string
-  /** Whether what is advertised at that address is this store: then there is nothing to download from there. */
-  readonly isServed: boolean
+  /** Whether what is advertised at that address is this store now: then there is nothing to download from there. */
+  readonly isServed: () => boolean
   /** `--artifact-retention-ttl` and `--artifact-retention-records`. */
   readonly retention: { readonly ttlMs: number; readonly records: number }
   /** `--http-retry`. */
@@ -184,11 +184,11 @@ export class ArtifactStore implements Artifacts {
 
   /** Makes the archive available under a name of ours: neither clean-up nor a new version takes it away while it is read. */
   async #bring(artifact: Artifact, file: string): Promise<void> {
-    if (await this.#stats(artifact)) {
-      if (await sameFile(join(this.#options.directory, artifact.path), file)) return
-    }
-    if (this.#options.isServed && artifact.url === this.#urlOf(artifact.path)) {
-      throw new ArtifactNotFound(`artifact ${artifact.path} is not in the store`)
+    // What an earlier leadership left behind may be of another time: only the store that is served counts.
+    if (this.#options.isServed()) {
+      const isStored = (await this.#stats(artifact)) !== undefined
+      if (isStored && (await sameFile(join(this.#options.directory, artifact.path), file))) return
+      if (artifact.url === this.#urlOf(artifact.path)) throw new ArtifactNotFound(`artifact ${artifact.path} is not in the store`)
     }
     await downloadArtifact(artifact, file, {
       clock: this.#options.clock,

@@ -24,6 +24,8 @@ export interface Controller {
   sync(signal: AbortSignal): Promise<void>
   /** Begins to work. */
   start(): void
+  /** Resolves when every object that was there at the start has had a run. */
+  readonly caughtUp: Promise<void>
   /** Takes no more work, ends what only waits, and lets the rest finish; after `graceMs` it is told to end. Resolves when all has ended. */
   drain(graceMs: number): Promise<void>
   /** Ends everything at once, and writes nothing any more. */
@@ -54,6 +56,9 @@ class LoopController<T extends FluxObject> implements Controller {
   readonly #slots: Slots
   readonly #informer: Informer<T>
   readonly #runs = new Map<string, { readonly run: Run<T>; readonly ended: Promise<void> }>()
+  /** Objects that were there at the start and have not had a run yet. */
+  readonly #unseen = new Set<string>()
+  readonly #caughtUp = Promise.withResolvers<void>()
   /** Answers to our own writes that the watch has not passed yet. */
   readonly #written = new Map<string, T>()
   /** Ends the watches and the intake. */
@@ -99,8 +104,14 @@ class LoopController<T extends FluxObject> implements Controller {
     return this.#informer.synced(signal)
   }
 
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise
+  }
+
   start(): void {
     const { environment } = this.#options
+    for (const object of this.#informer.store.all()) this.#unseen.add(keyText(keyOf(object)))
+    if (this.#unseen.size === 0) this.#caughtUp.resolve()
     const unsubscribe = this.#informer.subscribe((event) => this.#observe(event))
     this.#intake.signal.addEventListener('abort', unsubscribe, { once: true })
     for (const watch of this.#loop.watches) {
@@ -165,6 +176,7 @@ class LoopController<T extends FluxObject> implements Controller {
   }
 
   #forget(key: Key): void {
+    this.#settled(key)
     this.#options.environment.metrics.forget(this.kind, key)
     this.#loop.forget?.(key)
   }
@@ -215,7 +227,12 @@ class LoopController<T extends FluxObject> implements Controller {
     if (this.#informer.store.get(key)) this.#plan(key, end)
     else this.#forget(key)
     this.#queue.done(key)
+    this.#settled(key)
     this.#report(key, end, (clock.monotonic() - started) / 1000)
+  }
+
+  #settled(key: Key): void {
+    if (this.#unseen.delete(keyText(key)) && this.#unseen.size === 0) this.#caughtUp.resolve()
   }
 
   /** The border at which whatever a run throws is caught: it costs this object a retry, and nobody else anything. */

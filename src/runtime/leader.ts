@@ -24,7 +24,7 @@ export interface LeadershipOptions {
 
 export const leaderLabel = 'sluice.dev/leader'
 /** The store of artifacts is this controller's: its leader is the one that serves. */
-const labelledController = 'source-controller'
+export const storingController = 'source-controller'
 const labelRetryMs = 5_000
 
 /** Source: fluxcd/pkg runtime/leaderelection: shards have leases of their own. */
@@ -106,7 +106,7 @@ export class Leadership {
   /** Tries until it is done: without the label nobody finds the artifacts. */
   async #setLabel(controller: string, value: string | null, signal: AbortSignal): Promise<void> {
     const { client, flags, log, podName } = this.#options
-    if (podName === undefined || controller !== labelledController) return
+    if (podName === undefined || controller !== storingController) return
     const pod = { apiVersion: 'v1', kind: 'Pod', namespace: flags.runtimeNamespace, name: podName }
     while (!signal.aborted) {
       try {

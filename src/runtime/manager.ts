@@ -1,9 +1,10 @@
 /** Starts and stops everything in order: servers, informers, leases, loops; owns readiness and shutdown. */
 import type { Kind } from '../api/kind.ts'
 import { ApiError } from '../kube/transport.ts'
+import type { Clock } from './clock.ts'
 import type { AnyLoop, Controller } from './controller.ts'
 import type { EventRecorder } from './events.ts'
-import { Leadership } from './leader.ts'
+import { Leadership, storingController } from './leader.ts'
 import type { Environment } from './reconcile.ts'
 import { type Listening, serveMetrics, serveProbes } from './servers.ts'
 
@@ -17,7 +18,7 @@ export interface ManagerOptions {
   /** Name of this process's pod, if it runs in one. */
   readonly podName?: string | undefined
   /** Called before the loops of a controller begin to work, once this process may work as it. */
-  readonly onLeading?: (controller: string) => Promise<void>
+  readonly onLeading?: (controller: string) => void
   /** Told when the servers listen. */
   readonly onListening?: (ports: { readonly metrics: number; readonly health: number }) => void
 }
@@ -26,6 +27,8 @@ export interface ManagerOptions {
 const graceMs = 25_000
 const eventGraceMs = 1_000
 const complaintMs = 5_000
+/** How long the readers of artifacts wait for what stores them: one slow source must not hold up all. */
+const catchUpMs = 10_000
 const complaintsApart = 12
 
 /**
@@ -99,24 +102,32 @@ async function startAll(
 ): Promise<never> {
   const lost = Promise.withResolvers<never>()
   for (const [name, group] of Map.groupBy(controllers, (controller) => controller.name)) {
-    void startGroup(name, group, leadership, options, signal, lost.reject).catch((error: unknown) => {
+    const storing = name === storingController ? [] : controllers.filter((controller) => controller.name === storingController)
+    void startGroup({ name, group, storing, leadership, options, signal, lose: lost.reject }).catch((error: unknown) => {
       if (!signal.aborted) lost.reject(error)
     })
   }
   return lost.promise
 }
 
-async function startGroup(
-  name: string,
-  group: readonly Controller[],
-  leadership: Leadership,
-  options: ManagerOptions,
-  signal: AbortSignal,
-  lose: (reason: unknown) => void,
-): Promise<void> {
+/** The loops of one of Flux's controllers: they share a lease. */
+interface Group {
+  readonly name: string
+  readonly group: readonly Controller[]
+  /** The loops of this process that store the artifacts which this group reads. */
+  readonly storing: readonly Controller[]
+  readonly leadership: Leadership
+  readonly options: ManagerOptions
+  readonly signal: AbortSignal
+  readonly lose: (reason: unknown) => void
+}
+
+async function startGroup({ name, group, storing, leadership, options, signal, lose }: Group): Promise<void> {
+  const { clock } = options.environment
   const held = leadership.lead(name, signal).then(async (over) => {
     over.addEventListener('abort', () => lose(over.reason), { once: true })
-    await options.onLeading?.(name)
+    options.onLeading?.(name)
+    await caughtUp(storing, clock, signal)
   })
   await Promise.all(
     group.map(async (controller) => {
@@ -129,6 +140,14 @@ async function startGroup(
       )
     }),
   )
+}
+
+/** Waits until what a new leader does not have yet is stored again: its readers would find nothing before. */
+async function caughtUp(storing: readonly Controller[], clock: Clock, signal: AbortSignal): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const cancel = clock.after(catchUpMs, resolve)
+  await Promise.race([late, aborted(signal), Promise.all(storing.map((controller) => controller.caughtUp))])
+  cancel()
 }
 
 /** Waits for the first list of a kind, saying from time to time what is missing. */

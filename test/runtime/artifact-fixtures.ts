@@ -32,7 +32,7 @@ export async function testStore(options: Partial<ArtifactStoreOptions> = {}): Pr
   const store = await ArtifactStore.create({
     directory,
     advertisedAddress: 'source-controller.flux-system.svc.cluster.local.',
-    isServed: true,
+    isServed: () => true,
     retention: { ttlMs: 60_000, records: 2 },
     httpRetry: 9,
     clock,

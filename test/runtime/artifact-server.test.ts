@@ -15,7 +15,12 @@ let artifact: Artifact
 beforeEach(async () => {
   here = await testStore()
   artifact = await here.put({ 'a.yaml': 'a: 1\n' })
-  server = await ArtifactServer.listen({ directory: here.directory, address: '127.0.0.1:0', log: keepingLogger() })
+  server = await ArtifactServer.listen({
+    directory: here.directory,
+    address: '127.0.0.1:0',
+    isServing: () => true,
+    log: keepingLogger(),
+  })
 })
 afterEach(async () => {
   await server.close(0)
@@ -147,7 +152,9 @@ describe('the artifact server', () => {
 
   it('says which address is taken', async () => {
     const address = `127.0.0.1:${server.port}`
-    await expect(ArtifactServer.listen({ directory: here.directory, address, log: keepingLogger() })).rejects.toThrow(/EADDRINUSE/)
+    await expect(
+      ArtifactServer.listen({ directory: here.directory, address, isServing: () => true, log: keepingLogger() }),
+    ).rejects.toThrow(/EADDRINUSE/)
   })
 })
 

@@ -8,7 +8,7 @@ const [directory = ''] = process.argv.slice(2)
 const store = await ArtifactStore.create({
   directory,
   advertisedAddress: 'localhost',
-  isServed: true,
+  isServed: () => true,
   retention: { ttlMs: 60_000, records: 2 },
   httpRetry: 0,
   clock: systemClock,

@@ -15,7 +15,7 @@ const owner = { kind: 'GitRepository', namespace: 'a', name: 'b' }
 const store = await ArtifactStore.create({
   directory,
   advertisedAddress: 'localhost',
-  isServed: true,
+  isServed: () => true,
   retention: { ttlMs: 60_000, records: 2 },
   httpRetry: 0,
   clock: systemClock,

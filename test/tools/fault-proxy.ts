@@ -10,6 +10,8 @@ export interface SeenRequest {
   readonly url: URL
   readonly headers: IncomingMessage['headers']
   readonly isWatch: boolean
+  /** When it came, by `performance.now()`. */
+  readonly atMs: number
 }
 
 /** Answers the request itself and returns true, or leaves it to the API server. */
@@ -42,6 +44,7 @@ export async function startFaultProxy(kubeconfig?: string): Promise<FaultProxy> 
       url,
       headers: incoming.headers,
       isWatch: url.searchParams.get('watch') === 'true',
+      atMs: performance.now(),
     }
     proxy.seen.push(seen)
     if (proxy.fault?.(seen, outgoing)) return

@@ -167,6 +167,7 @@ async function backend(call: Call): Promise<void> {
   child.stdin.end(call.body)
   let head: Buffer | undefined = Buffer.alloc(0)
   let left = call.cutAfterBytes ?? Number.POSITIVE_INFINITY
+  const closed = once(response, 'close')
   for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
     let content = chunk
     if (head) {
@@ -182,7 +183,7 @@ async function backend(call: Call): Promise<void> {
       return
     }
     left -= content.length
-    if (!response.write(content)) await Promise.race([once(response, 'drain'), once(response, 'close')])
+    if (!response.write(content)) await Promise.race([once(response, 'drain'), closed])
   }
   response.end()
 }
