@@ -37,12 +37,12 @@ const unsupported: readonly UnsupportedField<GitRepository>[] = [
 
 /** Queues those that use a labelled Secret when it changes. Only metadata is watched: values are read when they are used. */
 const secretChanged: Watch<GitRepository> = ({ informers, own, environment, enqueue }) => {
-  const { featureGates, watchConfigsLabelSelector } = environment.flags
+  const { featureGates, watchConfigsLabelSelector: labelSelector, watchAllNamespaces, runtimeNamespace } = environment.flags
   if (featureGates.get('DisableConfigWatchers')) return
   const usersOf = own.store.index('secretRef', ({ metadata, spec }) =>
     spec.secretRef ? [`${metadata.namespace}/${spec.secretRef.name}`] : [],
   )
-  const options = { labelSelector: watchConfigsLabelSelector, metadataOnly: true }
+  const options = { labelSelector, metadataOnly: true, ...(!watchAllNamespaces && { namespace: runtimeNamespace }) }
   informers.get({ apiVersion: 'v1', kind: 'Secret' }, options).subscribe(({ object, initial }) => {
     if (initial) return
     for (const user of usersOf(keyText(keyOf(object)))) enqueue(keyOf(user), 'config')
@@ -65,6 +65,7 @@ export const gitRepositoryLoop: Loop<GitRepository> = {
  * @throws Stalled for a URL that cannot work, Retryable for the rest.
  */
 async function reconcile(object: GitRepository, context: GitContext): Promise<Outcome<GitRepository>> {
+  context.progress(beginning(object))
   const stored = await storedArtifact(object, context)
   const url = remoteUrl(object, context)
   const access = await authenticationOf(object, url, context)
@@ -73,6 +74,14 @@ async function reconcile(object: GitRepository, context: GitContext): Promise<Ou
   if (fetched.changed) return store(object, fetched, file, context)
   // Only what is stored can be unchanged.
   return unchanged(object, stored as Artifact, context)
+}
+
+/** Every run of a source says so: a failed one is then shown as tried again. */
+function beginning({ metadata, status }: GitRepository): string {
+  const observed = status?.observedGeneration ?? 0
+  return observed === metadata.generation
+    ? 'reconciliation in progress'
+    : `processing object: new generation ${observed} -> ${metadata.generation}`
 }
 
 async function finalize(object: GitRepository, context: GitContext): Promise<void> {

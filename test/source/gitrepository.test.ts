@@ -36,7 +36,11 @@ describe('a GitRepository', () => {
     await using server = await startGitServer({ root })
     await using one = await world(server, made)
     const { outcome, events, progress } = await one.run()
-    expect(progress).toEqual(['building artifact', `building artifact: new upstream revision '${revision}'`])
+    expect(progress).toEqual([
+      'processing object: new generation 0 -> 1',
+      'building artifact',
+      `building artifact: new upstream revision '${revision}'`,
+    ])
     expect(outcome).toMatchObject({
       ready: { reason: 'Succeeded', message: `stored artifact for revision '${revision}'` },
       requeueAfterMs: 600_000,
@@ -163,7 +167,7 @@ describe('SRC-ART-11 a stored artifact', () => {
     const { artifact } = one.status
     await rm(join(one.directory, artifact?.path ?? ''))
     const { progress, events } = await one.run()
-    expect(progress[0]).toBe('building artifact: disappeared from storage')
+    expect(progress[1]).toBe('building artifact: disappeared from storage')
     expect(events).toEqual([])
     expect(one.status.artifact?.digest).toBe(artifact?.digest)
     expect(await one.store.verify(one.status.artifact ?? expect.fail())).toBe('present')
