@@ -17,6 +17,7 @@ export function allSources({ informers, flags }: View): Informer<GitRepository> 
   return informers.get<GitRepository>(gitRepositoryKind, scope(flags))
 }
 
-function scope({ watchAllNamespaces, runtimeNamespace }: Flags): InformerOptions {
+/** Where anything may be watched: with `--watch-all-namespaces=false` the process may have rights in its own namespace only. */
+export function scope({ watchAllNamespaces, runtimeNamespace }: Flags): InformerOptions {
   return watchAllNamespaces ? {} : { namespace: runtimeNamespace }
 }

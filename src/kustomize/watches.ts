@@ -7,7 +7,7 @@ import type { Applier } from '../kube/applier.ts'
 import type { Watch } from '../runtime/reconcile.ts'
 import { dependenciesOf, isMet, sortedByDependency } from './depends.ts'
 import { consumersIndex } from './source.ts'
-import { allKustomizations, allSources } from './stores.ts'
+import { allKustomizations, allSources, scope } from './stores.ts'
 
 /** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
 export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
@@ -56,13 +56,13 @@ function stateOf(ks: Kustomization): string {
 
 /** Queues the Kustomizations that take variables from a labelled ConfigMap or Secret. Only metadata is watched: values are read when used. */
 export const substituteInputChanged: Watch<Kustomization> = ({ informers, own, environment, signal, enqueue }) => {
-  const { featureGates, watchConfigsLabelSelector } = environment.flags
+  const { featureGates, watchConfigsLabelSelector: labelSelector } = environment.flags
   if (featureGates.get('DisableConfigWatchers')) return
   const usersOf = own.store.index('substituteFrom', (ks) =>
     (ks.spec.postBuild?.substituteFrom ?? []).map(({ kind, name }) => `${kind}/${ks.metadata.namespace}/${name}`),
   )
   for (const kind of ['ConfigMap', 'Secret']) {
-    const options = { labelSelector: watchConfigsLabelSelector, metadataOnly: true }
+    const options = { ...scope(environment.flags), labelSelector, metadataOnly: true }
     const stop = informers.get({ apiVersion: 'v1', kind }, options).subscribe(({ object, initial }) => {
       // What was there before us is read by every first run anyway.
       if (initial) return
