@@ -1,6 +1,7 @@
 /** The kustomization file: its fields, and what kustomize mends and refuses in it. */
 
 import { BuildError } from '../errors.ts'
+import type { Json } from '../json.ts'
 import { loadFirst, type YamlLimits } from '../yaml/index.ts'
 import { bool, type Decoder, integer, list, optional, struct, text, textMap } from './decode.ts'
 import { wrapError } from './fields.ts'
@@ -299,25 +300,22 @@ export function parseKustomization(source: string, file: string, limits?: YamlLi
 }
 
 function decodeFile(source: string, limits: YamlLimits | undefined): Raw {
-  let raw: Raw
-  let isEmptyFile: boolean
   try {
     const value = loadFirst(source, { dialect: 'sigs', ...limits }) ?? null
-    raw = rawKustomization(value, { strict: true, coerce: false, path: '' })
-    isEmptyFile = isEmptyKustomization(raw)
+    const raw = rawKustomization(value, { strict: true, coerce: false, path: '' })
+    if (isUnused(value)) throw new EmptyKustomization('kustomization.yaml is empty')
+    return raw
   } catch (error) {
-    throw wrapError(error, 'invalid Kustomization')
+    throw error instanceof EmptyKustomization ? error : wrapError(error, 'invalid Kustomization')
   }
-  if (isEmptyFile) throw new BuildError('kustomization.yaml is empty')
-  return raw
 }
 
-function isEmptyKustomization(raw: Raw): boolean {
-  return Object.entries(raw).every(([name, value]) => {
-    if (name === 'apiVersion' || name === 'kind') return true
-    if (value === undefined || value === '' || value === false) return true
-    return Array.isArray(value) ? value.length === 0 : value instanceof Map && value.size === 0
-  })
+class EmptyKustomization extends BuildError {}
+
+/** An empty list is something; an empty text is nothing. */
+function isUnused(value: Json): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([name, field]) => /^(?:apiVersion|kind)$/i.test(name) || field === null || field === '')
 }
 
 const CURRENT_VERSION = 'kustomize.config.k8s.io/v1beta1'

@@ -134,8 +134,8 @@ export class Loader {
     const shown = this.#display(clean)
     const content = this.#tree.read(clean)
     this.#sources.filesRead.set(shown, content && createHash('sha256').update(content).digest('hex'))
-    if (!content) throw new BuildError(this.#tree.list(clean) ? `'${shown}' must resolve to a file` : missing(shown))
     const restricted = this.#repo !== undefined || this.#sources.restrictor === 'LoadRestrictionsRootOnly'
+    if (!content) throw new BuildError(unreadable(shown, { isFolder: this.#tree.list(clean) !== undefined, restricted }))
     if (restricted && !isInside(clean, this.root))
       throw new BuildError(`security; file '${shown}' is not in or below '${this.place}'`)
     return content
@@ -182,6 +182,12 @@ function requireFolder(tree: Tree, path: string, sources: Sources, shown = path)
 
 function missing(path: string): string {
   return `evalsymlink failure on '${path}' : lstat ${path}: no such file or directory`
+}
+
+/** The words depend on whether kustomize first looks where the file really lies. */
+function unreadable(path: string, { isFolder, restricted }: { isFolder: boolean; restricted: boolean }): string {
+  if (isFolder) return restricted ? `'${path}' must resolve to a file` : `read ${path}: is a directory`
+  return restricted ? missing(path) : `open ${path}: no such file or directory`
 }
 
 function outside(path: string, root: string): string {
