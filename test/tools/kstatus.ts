@@ -12,10 +12,13 @@ export function kstatusOf(object: Live): Kstatus {
   const condition = (type: string) => conditionOf(object, type)
   if (metadata.deletionTimestamp) return { status: 'Terminating', message: 'Resource scheduled for deletion' }
   if (status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation)
-    return { status: 'InProgress', message: `${object.kind} generation is ${metadata.generation}, but latest observed is other` }
+    return {
+      status: 'InProgress',
+      message: `${object.kind} generation is ${metadata.generation}, but latest observed generation is ${status.observedGeneration}`,
+    }
   const [reconciling, stalled, ready] = [condition('Reconciling'), condition('Stalled'), condition('Ready')]
   if (reconciling?.status === 'True') return { status: 'InProgress', message: reconciling.message }
   if (stalled?.status === 'True') return { status: 'Failed', message: stalled.message }
   if (ready && ready.status !== 'True') return { status: 'InProgress', message: ready.message }
-  return { status: 'Current', message: ready?.message ?? 'Resource is current' }
+  return { status: 'Current', message: ready ? 'Resource is Ready' : 'Resource is current' }
 }
