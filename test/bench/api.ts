@@ -52,9 +52,8 @@ export class Tracker {
   /** Begins to follow; ends with the signal. */
   static async follow(api: Api, path: string, signal: AbortSignal): Promise<Tracker> {
     const tracker = new Tracker()
-    const { items, resourceVersion } = await api.list(path)
-    for (const item of items) tracker.#seen(item)
-    tracker.#watch(api.watch(path, resourceVersion, signal)).catch((error: unknown) => {
+    const resourceVersion = await tracker.#list(api, path)
+    tracker.#watch(api, path, resourceVersion, signal).catch((error: unknown) => {
       if (!signal.aborted) throw error
     })
     return tracker
@@ -92,8 +91,21 @@ export class Tracker {
     })
   }
 
-  async #watch(events: AsyncIterable<LiveEvent>): Promise<void> {
-    for await (const { object } of events) this.#seen(object)
+  async #list(api: Api, path: string): Promise<string> {
+    const { items, resourceVersion } = await api.list(path)
+    for (const item of items) this.#seen(item)
+    return resourceVersion
+  }
+
+  /** The API server ends the watch of a reader that is too slow for it, which on a busy machine may well be this one. */
+  async #watch(api: Api, path: string, resourceVersion: string, signal: AbortSignal): Promise<void> {
+    let from = resourceVersion
+    while (!signal.aborted) {
+      for await (const { type, object } of api.watch(path, from, signal)) {
+        if (type !== 'ERROR') this.#seen(object)
+      }
+      from = await this.#list(api, path)
+    }
   }
 
   #seen(object: Live): void {

@@ -61,15 +61,11 @@ const bench = await prepare()
 const rows: Row[] = []
 const names = Array.from({ length: sizes.apps }, (_, index) => appName(index))
 
-say('cold sync')
 const { sluice, row } = await coldSync(bench)
-rows.push(row)
-say('no-op of all')
-rows.push(await measured(bench, sluice, `no-op of all ${sizes.apps}, on request`, () => noOp(bench)))
-say('commit that touches one app')
-rows.push(await measured(bench, sluice, 'commit that touches one app', () => oneAppCommit(bench)))
-say('chain')
-rows.push(await measured(bench, sluice, `chain of ${sizes.chain} by dependsOn`, () => chain(bench)))
+add(row)
+add(await measured(bench, sluice, `no-op of all ${sizes.apps}, on request`, () => noOp(bench)))
+add(await measured(bench, sluice, 'commit that touches one app', () => oneAppCommit(bench)))
+add(await measured(bench, sluice, `chain of ${sizes.chain} by dependsOn`, () => chain(bench)))
 print(rows)
 
 /** Everything is there before Sluice starts: a client that creates 500 objects would be measured otherwise. */
@@ -214,6 +210,8 @@ function tableLine(line: Row): string {
   return `| ${cells.join(' | ')} |`
 }
 
-function say(line: string): void {
-  process.stderr.write(`bench: ${line}\n`)
+/** Shown at once too: a whole run takes minutes. */
+function add(row: Row): void {
+  rows.push(row)
+  process.stderr.write(`bench: ${row.what}: ${row.wallSeconds.toFixed(2)} s\n`)
 }

@@ -50,8 +50,9 @@ export interface Scope {
   readonly namespace?: string | undefined
 }
 
+/** `ERROR` carries a Status and ends the watch. */
 export interface LiveEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'ERROR'
   readonly object: Live
 }
 
@@ -76,7 +77,8 @@ export async function* watchObjects(resource: string, scope: Scope, signal: Abor
     try {
       for await (const line of createInterface({ input: child.stdout })) {
         if (signal.aborted) return // the last line may be half
-        yield JSON.parse(line) as LiveEvent
+        const event = JSON.parse(line) as LiveEvent
+        if (event.type !== 'ERROR') yield event
       }
     } finally {
       signal.removeEventListener('abort', stop)
