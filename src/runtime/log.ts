@@ -38,7 +38,8 @@ export function createLogger(options: LogOptions, stream?: DestinationStream): R
       messageKey: 'msg',
       timestamp: () => `,"ts":"${new Date().toISOString()}"`,
       formatters: {
-        level: (label) => ({ level: label }),
+        // Flux knows no warnings: `flux logs --level` would never show them.
+        level: (label) => ({ level: label === 'warn' ? 'info' : label }),
         log: (fields) => redact(withError(fields, withStack)) as Record<string, unknown>,
       },
     },

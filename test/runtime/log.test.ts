@@ -42,6 +42,12 @@ describe('log', () => {
     expect(lines).toHaveLength(1)
   })
 
+  it('OBS-12 knows no level that flux logs cannot ask for', () => {
+    const { lines, log } = capture('trace')
+    for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level]({}, level)
+    expect(lines.map((line) => JSON.parse(line).level)).toEqual(['debug', 'info', 'info', 'error'])
+  })
+
   it('OBS-12 writes lines for people in console encoding', () => {
     const { lines, log } = capture('info', 'console')
     log.info({ name: 'apps' }, 'hello')
