@@ -115,6 +115,43 @@ describe('a status', () => {
   })
 })
 
+describe('an object that an older version has written', () => {
+  it('API-21 goes on from there: nothing is made anew or deleted', async () => {
+    await using own = await openCluster(inject('kubeconfig'), 'api-old')
+    const process = await own.startSluice()
+    const repository = await app(own, 'old')
+    const { metadata } = await own.until('kustomization/old', isReady()).then(() => own.get('configmap/old'))
+    expect(await process.stop()).toBe(0)
+
+    const legacy = `main/${await repository.head()}`
+    const condition = {
+      type: 'Ready',
+      status: 'True',
+      reason: 'ReconciliationSucceeded',
+      message: 'old',
+      lastTransitionTime: '2022-01-01T00:00:00Z',
+    }
+    const patch = (ref: string, status: object) =>
+      own.kubectl('patch', ref, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status }))
+    const revisions = { lastAppliedRevision: legacy, lastAttemptedRevision: legacy }
+    await patch('kustomization/old', { ...revisions, history: null, lastHandledReconcileAt: null, conditions: [condition] })
+    const artifact = { revision: legacy, digest: 'sha256:0000', size: null, metadata: null }
+    await patch('gitrepository/old', { artifact, conditions: [condition, { ...condition, type: 'ArtifactInStorage' }] })
+
+    await process.start()
+    for (const ref of ['gitrepository/old', 'kustomization/old'])
+      await own.until(
+        ref,
+        (live) => isReady(`main@sha1:${legacy.slice(5)}`)(live) && conditionOf(live, 'Ready')?.observedGeneration === 1,
+      )
+    expect((await own.get('configmap/old')).metadata).toMatchObject({
+      uid: metadata.uid,
+      resourceVersion: metadata.resourceVersion,
+    })
+    expect(conditionOf(await own.get('kustomization/old'), 'Ready')?.lastTransitionTime).toBe(condition.lastTransitionTime)
+  })
+})
+
 describe('reconcile.fluxcd.io/requestedAt', () => {
   it.each([
     ['empty', ''],

@@ -212,6 +212,42 @@ describe('flux reconcile', () => {
     expect(conditionOf(await cluster.get('kustomization/orphan'), 'Reconciling')).toBeUndefined()
   })
 
+  it('API-03 KUS-HLT-06 an object that waits for health: kstatus tells what for, and is Current when it is over', async () => {
+    await cluster.repository('health', {
+      'a.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: health}
+spec:
+  selector: {matchLabels: {app: health}}
+  template: {metadata: {labels: {app: health}}, spec: {containers: [{name: web, image: 'registry.example.com/web:v1'}]}}
+`,
+    })
+    await cluster.apply(
+      cluster.gitRepository('health'),
+      cluster.kustomization('health', { targetNamespace: cluster.namespace, wait: true }),
+    )
+    const waiting = await cluster.until('kustomization/health', hasCondition('Healthy', 'Unknown'))
+    const of = (await cluster.get('gitrepository/health')).status?.artifact?.revision
+    const running = `Running health checks for revision ${of} with a timeout of 4m30s`
+    expect(conditionsOf(waiting)).toEqual([
+      ['Reconciling', 'True', 'Progressing', running, 1],
+      ['Ready', 'Unknown', 'Progressing', 'Reconciliation in progress', 1],
+      ['Healthy', 'Unknown', 'Progressing', running, 1],
+    ])
+    expect([waiting.status?.observedGeneration, waiting.status?.lastAttemptedRevision]).toEqual([-1, of])
+    expect(kstatusOf(waiting)).toMatchObject({ status: 'InProgress' })
+
+    const conditions = ['Available', 'Progressing'].map((type) => ({ type, status: 'True', reason: 'NewReplicaSetAvailable' }))
+    const counts = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 }
+    const patch = JSON.stringify({ status: { ...counts, conditions } })
+    await cluster.kubectl('patch', 'deployment/health', '--subresource=status', '--type=merge', '-p', patch)
+    const settled = await cluster.until('kustomization/health', isSettled)
+    expect(conditionsOf(settled)).toEqual([
+      ['Ready', 'True', 'ReconciliationSucceeded', `Applied revision: ${of}`, 1],
+      ['Healthy', 'True', 'Succeeded', expect.stringMatching(/^Health check passed in \d\S*s$/), 1],
+    ])
+  })
+
   it('API-03 API-06 a stalled object: the request is recorded, and kstatus ends the wait with its message', async () => {
     await cluster.apply(
       another('stalled', { healthCheckExprs: [{ apiVersion: 'example.com/v1', kind: 'Thing', current: 'status.x ==' }] }),
@@ -439,6 +475,38 @@ describe('flux check', () => {
     }
     for (const [name, versions] of Object.entries(crds))
       expect(await cluster.kubectl.json('get', 'crd', name)).toMatchObject({ status: { storedVersions: versions } })
+  })
+})
+
+describe('kube-state-metrics', () => {
+  /** Source: the paths of gotk_resource_info in the configuration of fluxcd/flux2-monitoring-example. */
+  const at = (object: Live, ...path: string[]): unknown =>
+    path.reduce<unknown>((value, part) => {
+      const type = /^\[type=(.+)\]$/.exec(part)?.[1]
+      if (type) return (value as readonly { type: string }[] | undefined)?.find((one) => one.type === type)
+      return (value as Readonly<Record<string, unknown>> | undefined)?.[part]
+    }, object)
+
+  it('OBS-08 finds what gotk_resource_info shows', async () => {
+    const shared = (object: Live) => ({
+      name: at(object, 'metadata', 'name'),
+      exported_namespace: at(object, 'metadata', 'namespace'),
+      ready: at(object, 'status', 'conditions', '[type=Ready]', 'status'),
+      suspended: at(object, 'spec', 'suspend'),
+    })
+    const expected = { name: 'apps', exported_namespace: cluster.namespace, ready: 'True', suspended: undefined }
+    const source = await cluster.get('gitrepository/apps')
+    expect({ ...shared(source), revision: at(source, 'status', 'artifact', 'revision'), url: at(source, 'spec', 'url') }).toEqual({
+      ...expected,
+      revision,
+      url: cluster.git.url('apps'),
+    })
+    const ks = await cluster.get('kustomization/apps')
+    const ofKustomization = {
+      revision: at(ks, 'status', 'lastAppliedRevision'),
+      source_name: at(ks, 'spec', 'sourceRef', 'name'),
+    }
+    expect({ ...shared(ks), ...ofKustomization }).toEqual({ ...expected, revision, source_name: 'apps' })
   })
 })
 
