@@ -77,7 +77,9 @@ describe('docs/features.md', () => {
     const tests = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.test.ts'),
     )
-    const titles = tests.map((file) => readFileSync(join(import.meta.dirname, file), 'utf8')).join('\n')
-    expect(rows.filter(({ id, status }) => status === 'works' && !titles.includes(id)).map(({ id }) => id)).toEqual([])
+    const texts = tests.map((file) => readFileSync(join(import.meta.dirname, file), 'utf8')).join('\n')
+    // Not as a part of another id: F-API-07 is no API-07.
+    const named = new Set(texts.match(/(?<![\w-])[A-Z]{1,4}(?:-[A-Z]{2,4})?-\d\d\b/g))
+    expect(rows.filter(({ id, status }) => status === 'works' && !named.has(id)).map(({ id }) => id)).toEqual([])
   })
 })

@@ -28,7 +28,7 @@ function kustomization(name: string, spec: Readonly<Record<string, unknown>> = {
 describe('a source in another namespace', () => {
   const selector = () => `sluice.test/shard in (${cluster.namespace},${other.namespace})`
 
-  it('SEC-02 KUS-BLD-12 is used, and refused as access denied with --no-cross-namespace-refs', async () => {
+  it('SEC-02 is used, and refused as access denied with --no-cross-namespace-refs', async () => {
     const repository = await other.repository('app', { 'a.yaml': configMap('app') })
     await other.apply(other.gitRepository('app'), other.kustomization('base', { suspend: true }))
     const sourceRef = { kind: 'GitRepository', name: 'app', namespace: other.namespace }
