@@ -1,20 +1,23 @@
 /** Reading and editing the fields of nodes, with kyaml's rules for what an edit does to tags and quotes. */
 
 import { BuildError } from '../errors.ts'
-import { assign, type Node, printNode, resolveTag, scalarNode, stringNode } from '../yaml/index.ts'
+import { assign, type Node, resolveTag, scalarNode, stringNode } from '../yaml/index.ts'
 
 /** A field was of another kind than the edit needs. */
 export class KindError extends BuildError {
-  readonly actual: Node['kind']
+  readonly node: Node
   constructor(expected: Node['kind'], node: Node) {
-    super(
-      `wrong node kind: expected ${KIND_NAMES[expected]} but got ${KIND_NAMES[node.kind]}: node contents:\n${printNode(node)}`,
-      {
-        ...(node.line > 0 && { line: node.line }),
-      },
-    )
-    this.actual = node.kind
+    super(`wrong node kind: expected ${KIND_NAMES[expected]} but got ${KIND_NAMES[node.kind]}`, {
+      ...(node.line > 0 && { line: node.line }),
+    })
+    this.node = node
   }
+}
+
+/** The KindError that is behind an error. */
+export function kindErrorIn(error: unknown): KindError | undefined {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) if (cause instanceof KindError) return cause
+  return undefined
 }
 
 const KIND_NAMES = { map: 'MappingNode', seq: 'SequenceNode', scalar: 'ScalarNode', alias: 'AliasNode' } as const

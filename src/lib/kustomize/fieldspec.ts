@@ -1,8 +1,8 @@
 /** Field specs: which fields of which kinds a transformer edits. */
 
 import { BuildError } from '../errors.ts'
-import type { Node } from '../yaml/index.ts'
-import { emptyNode, fieldText, isNull, lookup, lookupCreate, splitPath, withPrefix } from './fields.ts'
+import { type Node, printNode } from '../yaml/index.ts'
+import { emptyNode, fieldText, isNull, kindErrorIn, lookup, lookupCreate, splitPath, withPrefix, wrapError } from './fields.ts'
 import { type GroupVersionKind, groupVersion, isSelected, resourceIdOf, resourceIdText } from './resid.ts'
 
 /** A path in the objects that the (partial) group, version and kind select; empty parts select all. */
@@ -23,10 +23,19 @@ export interface FieldEdit {
 /** Edits the fields of an object that a spec names; does nothing when the spec is not for its kind. */
 export function editField(object: Node, spec: FieldSpec, edit: FieldEdit): void {
   if (!selectsObject(spec, object)) return
-  withPrefix(
-    () => `considering field '${spec.path}' of object ${resourceIdText(resourceIdOf(object))}`,
-    () => walk(object, splitPath(spec.path, '/'), spec, edit),
-  )
+  try {
+    walk(object, splitPath(spec.path, '/'), spec, edit)
+  } catch (error) {
+    if (!(error instanceof Error && 'place' in error)) throw error
+    const wrapped = wrapError(error, `considering field '${spec.path}' of object ${resourceIdText(resourceIdOf(object))}`)
+    throw new BuildError(wrapped.message + contentsOf(error, object), wrapped.place, { cause: error })
+  }
+}
+
+/** What stands where something else was expected; never of a Secret. */
+function contentsOf(error: Error, object: Node): string {
+  const node = kindErrorIn(error)?.node
+  return node && fieldText(object, 'kind') !== 'Secret' ? `: node contents:\n${printNode(node)}` : ''
 }
 
 /** `editField` for each spec in turn. */

@@ -64,9 +64,9 @@ export class ResMap {
     this.#list = this.resources().filter((resource) => !resource.isEmpty)
   }
 
-  /** Keeps the objects for which the predicate holds. */
+  /** Keeps the objects for which the predicate holds. @throws BuildError when two of them have one identity. */
   retain(predicate: (resource: Resource) => boolean): void {
-    this.#list = this.resources().filter(predicate)
+    this.reset(this.#list.filter(predicate))
   }
 
   copy(): ResMap {

@@ -6,6 +6,7 @@ import {
   copyNode,
   emit,
   expandAliases,
+  formatFloat,
   formatNumber,
   mapNode,
   type Node,
@@ -357,7 +358,7 @@ function readObjects(text: string, options: ReadOptions): Node[] {
       )
     }
     for (const item of list) {
-      const object = jsonToNode(item, node.line)
+      const object = jsonToNode(item, { line: node.line })
       if (isUsable(object, options)) queue.push(object)
     }
   }
@@ -480,25 +481,25 @@ function placeOf(node: Node, { file }: Pick<ReadOptions, 'file'>): Place {
   return { ...(file !== undefined && { file }), ...(node.line > 0 && { line: node.line }) }
 }
 
-/** Plain data as a node; numbers are spelled as Go prints them. */
-export function jsonToNode(value: Json, line = 0): Node {
-  const node = bareNode(value, line)
+/** Plain data as a node; numbers are spelled as Go prints them: all as floats where Go has read them without knowing their type. */
+export function jsonToNode(value: Json, { line = 0, floats = false } = {}): Node {
+  const node = bareNode(value, { line, floats })
   node.line = line
   return node
 }
 
-function bareNode(value: Json, line: number): Node {
+function bareNode(value: Json, options: { line: number; floats: boolean }): Node {
   if (value === null) return scalarNode('null', '!!null')
-  if (Array.isArray(value)) return seqNode(value.map((item) => jsonToNode(item, line)))
+  if (Array.isArray(value)) return seqNode(value.map((item) => jsonToNode(item, options)))
   switch (typeof value) {
     case 'object':
-      return mapNode(Object.entries(value).flatMap(([key, item]) => [scalarNode(key, '!!str'), jsonToNode(item, line)]))
+      return mapNode(Object.entries(value).flatMap(([key, item]) => [scalarNode(key, '!!str'), jsonToNode(item, options)]))
     case 'boolean':
       return scalarNode(String(value), '!!bool')
     case 'string':
       return scalarNode(value, '!!str')
     default: {
-      const text = formatNumber(value)
+      const text = options.floats ? formatFloat(Number(value)) : formatNumber(value)
       return scalarNode(text, resolveTag(text, 'kyaml'))
     }
   }

@@ -29,11 +29,11 @@ export function formatNumber(value: number | bigint): string {
     const exact = BigInt(digits)
     if (exact >= -(2n ** 63n) && exact <= MAX_UINT64) return digits
   }
-  return formatShortest(value)
+  return formatFloat(value)
 }
 
 /** Go's strconv.FormatFloat(value, 'g', -1, 64). */
-function formatShortest(value: number): string {
+export function formatFloat(value: number): string {
   const [mantissa = '', exponentText = '0'] = value.toExponential().split('e')
   const exponent = Number(exponentText)
   if (exponent >= -4 && exponent < 6) return String(value)

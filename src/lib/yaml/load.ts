@@ -241,7 +241,7 @@ class Decoder {
   /** An explicit tag that the text alone would not have: only integers may be read as floats. */
   #coerced(node: Node, implied: string): number | bigint {
     if (node.tag === '!!float' && implied === '!!int') return parseInteger(node.value) ?? 0
-    throw this.#error(`cannot decode ${implied} \`${node.value}\` as a ${node.tag}`, node)
+    throw this.#error(`cannot decode ${implied} as a ${node.tag}`, node)
   }
 
   #resolved(node: Node, tag: string): null | boolean | number | bigint | string {

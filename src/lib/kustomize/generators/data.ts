@@ -87,12 +87,16 @@ function envPairs(paths: readonly string[], loader: Loader): Pair[] {
   )
 }
 
+const MAX_ENV_LINE_BYTES = 64 * 1024
+
 /** Lines of `KEY=value`; comments and blank lines are skipped, quotes and later `#` are part of the value. */
 function envFilePairs(content: Uint8Array, file: string): Pair[] {
   const source = decodeStrictly(content)
   if (source === undefined) throw new BuildError(`${file}: an env file has to be UTF-8 text`, { file })
   const pairs: Pair[] = []
   for (const [number, line] of source.split('\n').entries()) {
+    // Go's scanner ends at a line that does not fit into its buffer, and kustomize does not ask why.
+    if (Buffer.byteLength(line) >= MAX_ENV_LINE_BYTES) break
     const start = number === 0 ? line.replace(/^\ufeff/, '') : line
     const trimmed = trimCarriageReturn(start).replace(/^[\s\u0085]+/, '')
     if (trimmed === '' || trimmed.startsWith('#')) continue
@@ -109,15 +113,15 @@ function trimCarriageReturn(line: string): string {
 
 function literalPairs(literals: readonly string[]): Pair[] {
   return withPrefix(
-    () => `literal sources [${literals.join(' ')}]`,
+    () => 'literal sources',
     () => literals.map(literalPair),
   )
 }
 
 function literalPair(literal: string): Pair {
   const equals = literal.indexOf('=')
-  // Names the key only: the rest may be a secret.
-  if (equals <= 0) throw new BuildError(`invalid literal source, expected key=value`)
+  // Shows nothing of it: it may be a secret.
+  if (equals <= 0) throw new BuildError('invalid literal source, expected key=value')
   return [literal.slice(0, equals), encoder.encode(removeQuotes(literal.slice(equals + 1)))]
 }
 

@@ -7,7 +7,7 @@ import {
   entrySetter,
   fieldText,
   isNull,
-  KindError,
+  kindErrorIn,
   lookup,
   lookupCreate,
   matchField,
@@ -89,16 +89,11 @@ export function setNamespace(node: Node, clusterScoped: boolean, options: Namesp
   } catch (error) {
     throw wrapError(
       error,
-      isKindProblem(error) ? 'namespace field specs must target scalar nodes' : 'namespace transformation failed',
+      (kindErrorIn(error)?.node.kind ?? 'scalar') !== 'scalar'
+        ? 'namespace field specs must target scalar nodes'
+        : 'namespace transformation failed',
     )
   }
-}
-
-function isKindProblem(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof KindError) return cause.actual !== 'scalar'
-  }
-  return false
 }
 
 function setSubjects(node: Node, mode: SubjectMode, setter: () => (field: Node) => void): void {

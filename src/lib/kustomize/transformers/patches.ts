@@ -55,7 +55,7 @@ function patchText(
   const inline = args.patch.trim()
   if (inline === '' && args.path === '') throw new BuildError(`must specify one of patch and path in\n${shown}`)
   if (inline !== '' && args.path !== '') throw new BuildError(`patch and path can't be set at the same time\n${shown}`)
-  if (inline !== '') return { text: inline, source: `[patch: ${JSON.stringify(inline)}]`, file: undefined }
+  if (inline !== '') return { text: inline, source: '[inline patch]', file: undefined }
   const text = withPrefix(
     () => `failed to get the patch file from path(${args.path})`,
     () => loader.text(args.path),
@@ -131,7 +131,7 @@ function applyOperations(resources: ResMap, operations: readonly Operation[], { 
 /** Annotations of the build survive whatever the patch does to the others. */
 function applyToResource(resource: Resource, operations: readonly Operation[]): void {
   const internal = resource.internalAnnotations()
-  resource.node = jsonToNode(applyJsonPatch(resource.toJson(), operations), resource.node?.line)
+  resource.node = jsonToNode(applyJsonPatch(resource.toJson(), operations), { line: resource.node?.line ?? 0, floats: true })
   resource.setAnnotations(new Map([...resource.annotations(), ...internal]))
 }
 
@@ -140,7 +140,7 @@ export function strategicMergeTransformer(paths: readonly string[], inline: stri
   if (paths.length === 0 && inline === '') throw new BuildError('empty file path and empty patch content')
   const patches = paths.flatMap((path) => readInlineOrFile(path, context))
   if (inline !== '') patches.push(...readResources(inline, context.read))
-  if (patches.length === 0) throw new BuildError(`patch appears to be empty; files=[${paths.join(' ')}], Patch=${inline}`)
+  if (patches.length === 0) throw new BuildError('patch appears to be empty')
   return (resources) => {
     for (const patch of patches) resources.applyPatch([resources.byId(patch.originalId())], patch)
   }
@@ -161,10 +161,10 @@ export function jsonPatchTransformer(args: Pick<Patch, 'target' | 'path' | 'patc
   const text = path === '' ? args.patch : loader.text(path)
   if (text === '') throw new BuildError(`patch file '${path}' empty seems to be empty`)
   const operations = withPrefix(
-    () => `decoding ${JSON.stringify(text)}`,
+    () => 'decoding the patch',
     () => parseJsonPatch(text, path === '' ? undefined : loader.fileName(path)),
   )
-  if (!operations || operations.length === 0) throw new BuildError(`patch appears to be empty; file=${path}, JsonOp=${text}`)
+  if (!operations || operations.length === 0) throw new BuildError(`patch appears to be empty; file=${path}`)
   return (resources) => {
     for (const resource of resources.select(target)) applyToResource(resource, operations)
   }

@@ -73,7 +73,7 @@ function sourceNode(resources: ResMap, source: ReplacementSource): Node {
       `fieldPath \`${fieldPath}\` is missing for replacement source ${resourceIdText({ ...source, clusterScoped: false })}`,
     )
   }
-  return refine(field, source.options)
+  return refine(field, source)
 }
 
 function sourceResource(resources: ResMap, source: ReplacementSource): Resource {
@@ -103,12 +103,15 @@ function sourceText(source: ReplacementSource): string {
   return [resourceIdText({ ...source, clusterScoped: false }), source.fieldPath, shown].filter((part) => part !== '').join(':')
 }
 
-function refine(field: Node, options: FieldOptions | undefined): Node {
+function refine(field: Node, source: ReplacementSource): Node {
+  const { options } = source
   if (!options || options.delimiter === '') return field
   if (field.kind !== 'scalar') throw new BuildError('delimiter option can only be used with scalar nodes')
   const part = field.value.split(options.delimiter)[options.index]
   if (part === undefined || options.index < 0)
-    throw new BuildError(`options.index ${options.index} is out of bounds for value ${field.value}`)
+    throw new BuildError(
+      `options.index ${options.index} is out of bounds for value ${source.kind === 'Secret' ? 'of the Secret' : field.value}`,
+    )
   return { ...copyNode(field), value: part }
 }
 
