@@ -75,7 +75,10 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
     (store) => store.close(),
   )
   const informers = stack.use(
-    new Informers({ client, onError: (error, about) => log.debug({ error, ...about.kind, waitMs: about.waitMs }, 'watch failed') }),
+    new Informers({
+      client,
+      onError: (error, { kind: { apiVersion, kind }, waitMs }) => log.debug({ error, apiVersion, kind, waitMs }, 'watch failed'),
+    }),
   )
 
   const environment: Environment = { client, informers, artifacts, workers, clock: systemClock, log, flags, metrics }

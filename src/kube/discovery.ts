@@ -32,7 +32,6 @@ export class Discovery {
   readonly #asking = new Map<string, Promise<Known>>()
   /** Groups (`*`: all) whose kinds have just changed, with the time until which the API server may not know it yet itself. */
   readonly #changing = new Map<string, number>()
-  #changes = 0
 
   constructor(transport: Transport) {
     this.#transport = transport
@@ -55,12 +54,12 @@ export class Discovery {
   /** Drops what is remembered of a group, or of all: called when a CRD changes. */
   forget(group?: string): void {
     this.#changing.set(group ?? '*', performance.now() + followMs)
-    for (const apiVersion of this.#known.keys()) {
-      if (group === undefined || groupOf(apiVersion) === group) this.#known.delete(apiVersion)
+    // An answer that is still under way is older than the change: nobody new may join it, and it is not remembered.
+    for (const answers of [this.#known, this.#asking]) {
+      for (const apiVersion of answers.keys()) {
+        if (group === undefined || groupOf(apiVersion) === group) answers.delete(apiVersion)
+      }
     }
-    // An answer that is still under way is older than the change: nobody new may join it.
-    this.#changes++
-    this.#asking.clear()
   }
 
   async #ask(kind: KindRef, signal: AbortSignal | undefined): Promise<ResourceMapping> {
@@ -80,22 +79,25 @@ export class Discovery {
 
   /** One request for all who ask at the same time; no single asker's signal ends it. */
   #shared(apiVersion: string): Promise<Known> {
-    const asking = this.#asking.get(apiVersion) ?? this.#remember(apiVersion, this.#fetch(apiVersion))
-    this.#asking.set(apiVersion, asking)
-    return asking
+    const asking = this.#asking.get(apiVersion)
+    if (asking) return asking
+    const isCurrent = () => this.#asking.get(apiVersion) === asked
+    const asked: Promise<Known> = this.#fetch(apiVersion)
+      .then((known) => {
+        if (isCurrent()) this.#remember(apiVersion, known)
+        return known
+      })
+      .finally(() => {
+        if (isCurrent()) this.#asking.delete(apiVersion)
+      })
+    this.#asking.set(apiVersion, asked)
+    return asked
   }
 
-  async #remember(apiVersion: string, fetched: Promise<Known>): Promise<Known> {
-    const changes = this.#changes
-    try {
-      const known = await fetched
-      // Versions that do not exist are remembered too, and manifests may name any number of them.
-      if (this.#known.size >= maxKnown) this.#known.clear()
-      if (changes === this.#changes) this.#known.set(apiVersion, known)
-      return known
-    } finally {
-      if (changes === this.#changes) this.#asking.delete(apiVersion)
-    }
+  /** Versions that do not exist are remembered too, and manifests may name any number of them. */
+  #remember(apiVersion: string, known: Known): void {
+    if (this.#known.size >= maxKnown) this.#known.clear()
+    this.#known.set(apiVersion, known)
   }
 
   async #fetch(apiVersion: string): Promise<Known> {

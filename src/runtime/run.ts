@@ -180,7 +180,8 @@ export class Run<T extends FluxObject> {
 
   async #failed(error: unknown): Promise<RunEnd> {
     if (error instanceof Preempted) return this.#preempted()
-    if (error instanceof Vanished) return { result: 'deleted' }
+    // The watch will tell that it is gone; but it may have been the kind that was not served for a moment.
+    if (error instanceof Vanished) return { result: 'deleted', next: 'backoff' }
     if (this.#options.signal.aborted || this.#options.writable.aborted) return this.#preempted()
     if (error instanceof StatusError) throw error
     if (error instanceof Stalled) return await this.#stalled(error)

@@ -89,9 +89,14 @@ export class Cluster implements AsyncDisposable {
 
   /** A new repository on the Git server with one commit. */
   async repository(name: string, files: Files): Promise<Repository> {
-    const repository = await Repository.create(this.#root, name)
+    const repository = await this.emptyRepository(name)
     await repository.commit(files, 'first commit')
     return repository
+  }
+
+  /** A new repository without a commit. */
+  emptyRepository(name: string): Promise<Repository> {
+    return Repository.create(this.#root, name)
   }
 
   /** A new repository with the files of a folder below test/fixtures. */
