@@ -404,15 +404,17 @@ describe('which objects a process works on', () => {
     const flags = { 'watch-all-namespaces': 'false', 'watch-label-selector': 'sluice.test/shard' }
     const kubeconfig = await asServiceAccount(own, 'sluice')
     const limited = await own.startSluice({ kubeconfig, flags, env: { RUNTIME_NAMESPACE: namespace } })
-    for (const each of [own, foreign]) await each.repository('app', { 'a.yaml': configMap('app') })
-    await foreign.apply(foreign.gitRepository('app'), kustomization(foreign, 'app'))
-    await own.apply(config('ConfigMap', 'vars', { x: '1' }))
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a variable of Flux
+    const files = { 'a.yaml': configMap('app', { size: '${size}' }) }
     const postBuild = { substituteFrom: [{ kind: 'ConfigMap', name: 'vars' }] }
-    const repository = await app(own, 'app', {}, { postBuild })
-    await own.until('kustomization/app', isReady(await repository.head()))
-    const runs = linesOf(limited, 'app', 'reconciliation finished').length
-    await own.apply(config('ConfigMap', 'vars', { x: '2' }))
-    await expect.poll(() => linesOf(limited, 'app', 'reconciliation finished').length, { timeout: 10_000 }).toBeGreaterThan(runs)
+    for (const each of [own, foreign]) {
+      await each.repository('app', files)
+      await each.apply(config('ConfigMap', 'vars', { size: 'small' }))
+      await each.apply(each.gitRepository('app', { interval: '1h' }), kustomization(each, 'app', { postBuild }))
+    }
+    await own.until('configmap/app', ({ data }) => data?.size === 'small')
+    await own.apply(config('ConfigMap', 'vars', { size: 'large' }))
+    await own.until('configmap/app', ({ data }) => data?.size === 'large')
     expect((await foreign.get('kustomization/app')).status).toEqual({ observedGeneration: -1 })
     expect(limited.logs.filter((line) => line.namespace === foreign.namespace)).toEqual([])
   })
