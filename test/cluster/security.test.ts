@@ -146,6 +146,8 @@ describe('secrets', () => {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of Flux
       'bad/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\ndata: {x: "${bad}"}\n',
       'frozen/a.yaml': immutable,
+      // The API server quotes the label that it refuses.
+      'label/a.yaml': `apiVersion: v1\nkind: Secret\nmetadata: {name: label, labels: {x: '${values.data}!'}}\nstringData: {key: '${values.data}!'}\n`,
       // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of Flux
       'kind/a.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: kind}\nstringData: {x: ["${good}"]}\n',
     })
@@ -164,12 +166,13 @@ describe('secrets', () => {
       own.gitRepository('app', { secretRef: { name: 'right' } }),
       own.gitRepository('refused', { url: own.git.url('app'), secretRef: { name: 'wrong' } }),
       own.gitRepository('in-url', { url: withUser }),
-      ...['good', 'bad', 'frozen', 'kind'].map(of),
+      ...['good', 'bad', 'frozen', 'label', 'kind'].map(of),
     )
     await own.until('kustomization/good', isReady())
     expect((await own.get('configmap/good')).data?.x).toBe(values.variable)
     await own.until('kustomization/bad', hasCondition('Ready', 'False', 'BuildFailed'))
     await own.until('kustomization/frozen', hasCondition('Ready', 'False', 'ReconciliationFailed'))
+    await own.until('kustomization/label', hasCondition('Ready', 'False', 'ReconciliationFailed', '***'))
     await own.until('kustomization/kind', hasCondition('Ready', 'False'))
     for (const name of ['refused', 'in-url'])
       await own.until(`gitrepository/${name}`, hasCondition('Ready', 'False', 'AuthenticationFailed'))
