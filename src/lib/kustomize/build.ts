@@ -416,7 +416,9 @@ class Target {
       ),
       ...make('ImageTagTransformer', kustomization.images, (image) => (resources) => setImages(resources, image, config.images)),
       ...make('ReplacementTransformer', kustomization.replacements.length === 0 ? [] : [kustomization.replacements], (fields) => {
-        const replacements = loadReplacements(fields, this.#loader)
+        // An empty list of targets is lost on the way, and missed then.
+        const given = fields.map((field) => ({ ...field, targets: field.targets?.length === 0 ? undefined : field.targets }))
+        const replacements = loadReplacements(given, this.#loader)
         return (resources) => applyReplacements(resources, replacements)
       }),
       ...this.#pluginTransformers(kustomization.transformers),

@@ -22,14 +22,28 @@ export interface FieldEdit {
 
 /** Edits the fields of an object that a spec names; does nothing when the spec is not for its kind. */
 export function editField(object: Node, spec: FieldSpec, edit: FieldEdit): void {
-  if (!selectsObject(spec, object)) return
+  if (selectsObject(spec, object)) editPath(object, spec, edit)
+}
+
+/** As `editField`, whatever kind the spec is for. */
+export function editPath(object: Node, spec: FieldSpec, edit: FieldEdit): void {
   try {
-    walk(object, splitPath(spec.path, '/'), spec, edit)
+    walk(object, partsOf(spec), { spec, edit, depth: 0 })
   } catch (error) {
     if (!(error instanceof Error && 'place' in error)) throw error
     const wrapped = wrapError(error, `considering field '${spec.path}' of object ${resourceIdText(resourceIdOf(object))}`)
     throw new BuildError(wrapped.message + contentsOf(error, object), wrapped.place, { cause: error })
   }
+}
+
+const parts = new WeakMap<FieldSpec, readonly string[]>()
+
+function partsOf(spec: FieldSpec): readonly string[] {
+  const known = parts.get(spec)
+  if (known) return known
+  const split = splitPath(spec.path, '/')
+  parts.set(spec, split)
+  return split
 }
 
 /** What stands where something else was expected; never of a Secret. */
@@ -50,33 +64,41 @@ function selectsObject(spec: FieldSpec, object: Node): boolean {
   return (spec.group === '' || spec.group === group) && (spec.version === '' || spec.version === version)
 }
 
-function walk(node: Node, path: readonly string[], spec: FieldSpec, edit: FieldEdit): void {
-  if (path.length === 0) {
-    edit.set(node)
+interface Walk {
+  readonly spec: FieldSpec
+  readonly edit: FieldEdit
+  /** How many parts of the path lie behind. */
+  readonly depth: number
+}
+
+function walk(node: Node, path: readonly string[], at: Walk): void {
+  if (path.length === at.depth) {
+    at.edit.set(node)
     return
   }
   if (isNull(node)) return
-  if (node.kind === 'seq') {
-    withPrefix(
-      () => `visit traversal on path: [${path.join(' ')}]`,
-      () => {
-        for (const element of node.content) walk(element, path, spec, edit)
-      },
-    )
-  } else if (node.kind === 'map') {
-    walkMap(node, path, spec, edit)
-  } else {
-    throw new BuildError('expected sequence or mapping node', node.line > 0 ? { line: node.line } : {})
-  }
+  if (node.kind === 'seq') walkList(node, path, at)
+  else if (node.kind === 'map') walkMap(node, path, at)
+  else throw new BuildError('expected sequence or mapping node', node.line > 0 ? { line: node.line } : {})
 }
 
-function walkMap(map: Node, path: readonly string[], spec: FieldSpec, edit: FieldEdit): void {
-  const [part = '', ...rest] = path
+function walkList(list: Node, path: readonly string[], at: Walk): void {
+  withPrefix(
+    () => `visit traversal on path: [${path.slice(at.depth).join(' ')}]`,
+    () => {
+      for (const element of list.content) walk(element, path, at)
+    },
+  )
+}
+
+function walkMap(map: Node, path: readonly string[], at: Walk): void {
+  const { spec, edit, depth } = at
+  const part = path[depth] ?? ''
   const isList = part.endsWith('[]')
   const name = isList ? part.slice(0, -2) : part
   if (name === '') throw new BuildError('cannot set or create an empty field name')
   const creating = spec.create && edit.create !== undefined && !isList
-  const created = rest.length === 0 && edit.create ? edit.create : ({ kind: 'map', tag: '!!map' } as const)
+  const created = depth === path.length - 1 && edit.create ? edit.create : MAPPING
   const field = withPrefix(
     () => `fieldName: ${name}`,
     () => (creating ? lookupCreate(map, created.kind, [name]) : lookup(map, [name])),
@@ -85,8 +107,10 @@ function walkMap(map: Node, path: readonly string[], spec: FieldSpec, edit: Fiel
   if (field.tag === '!!null' && (creating || isList)) {
     Object.assign(field, { ...emptyNode(creating ? created.kind : 'seq'), tag: creating ? created.tag : '', value: field.value })
   }
-  walk(field, rest, spec, edit)
+  walk(field, path, { spec, edit, depth: depth + 1 })
 }
+
+const MAPPING = { kind: 'map', tag: '!!map' } as const
 
 /** Adds specs that are not there yet. @throws BuildError when a spec is there with another `create`. */
 export function mergeFieldSpecs(specs: readonly FieldSpec[], more: readonly FieldSpec[]): readonly FieldSpec[] {

@@ -5,7 +5,7 @@ import type { Node } from '../yaml/index.ts'
 import { scalarNode } from '../yaml/index.ts'
 import type { NameReference } from './config.ts'
 import { fieldText, getField, isNull, lookup, matchField, setField, setScalar, withPrefix } from './fields.ts'
-import { editField, type FieldSpec } from './fieldspec.ts'
+import { editPath, type FieldSpec } from './fieldspec.ts'
 import { effectiveNamespace, type GroupVersionKind, isSelected, NOT_A_NAMESPACE, type ResourceId, resourceIdText } from './resid.ts'
 import type { ResMap } from './resmap.ts'
 import type { Resource } from './resource.ts'
@@ -96,10 +96,9 @@ class Referrer {
     const { node } = this.#resource
     if (!node) return
     if (this.#subjectNamespaces === undefined) this.#subjectNamespaces = this.#readSubjectNamespaces()
-    const { group, version, kind } = this.#id
     withPrefix(
       () => `updating name reference in '${spec.path}' field of '${resourceIdText(this.#id)}'`,
-      () => editField(node, { ...spec, group, version, kind }, { set: (field) => this.#set(field, spec, target) }),
+      () => editPath(node, spec, { set: (field) => this.#set(field, spec, target) }),
     )
   }
 

@@ -35,9 +35,9 @@ export function jsonTypeName(value: Json): string {
   return typeof value === 'bigint' ? 'number' : typeof value
 }
 
-/** The document after the operations; the argument is left as it is. @throws BuildError naming the operation's path. */
+/** The document after the operations, edited in place. @throws BuildError naming the operation's path. */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
-  const holder = { root: structuredClone(document) }
+  const holder = { root: document }
   for (const operation of operations) apply(holder, operation)
   return holder.root
 }
