@@ -66,6 +66,7 @@ add(row)
 add(await measured(bench, sluice, `no-op of all ${sizes.apps}, on request`, () => noOp(bench)))
 add(await measured(bench, sluice, 'commit that touches one app', () => oneAppCommit(bench)))
 add(await measured(bench, sluice, `chain of ${sizes.chain} by dependsOn`, () => chain(bench)))
+await sluice.stop()
 print(rows)
 
 /** Everything is there before Sluice starts: a client that creates 500 objects would be measured otherwise. */
