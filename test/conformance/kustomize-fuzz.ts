@@ -213,7 +213,31 @@ class Generator {
     if (namespace !== '') metadata.namespace = namespace
     if (this.#random.chance(0.4)) metadata.labels = this.#entries()
     if (this.#random.chance(0.3)) metadata.annotations = this.#entries()
-    return { apiVersion: API[kind] ?? 'v1', kind, metadata, ...this.#body(kind) }
+    const object: JsonObject = { apiVersion: API[kind] ?? 'v1', kind, metadata, ...this.#body(kind) }
+    if (this.#random.chance(0.25)) this.#punch(object)
+    return object
+  }
+
+  /** Empties something somewhere: nulls and empty collections have rules of their own. */
+  #punch(object: JsonObject): void {
+    const r = this.#random
+    const hole = (): Json => r.pick<Json>([null, {}, [], '', 0, 'text', [null], { a: null }])
+    const places: (() => void)[] = []
+    const walk = (value: Json): void => {
+      if (typeof value !== 'object' || value === null) return
+      for (const key of Object.keys(value)) {
+        if (['apiVersion', 'kind', 'name', 'metadata'].includes(key)) continue
+        const holder = value as JsonObject
+        places.push(() => {
+          holder[key] = hole()
+        })
+        walk(holder[key] ?? null)
+      }
+    }
+    walk(object)
+    if (places.length > 0) r.pick(places)()
+    if (r.chance(0.3))
+      (object.metadata as JsonObject)[r.pick(['labels', 'annotations'])] = r.pick<Json>([null, {}, { n: 1 }, { b: true, s: 'x' }])
   }
 
   #entries(): JsonObject {
@@ -373,15 +397,17 @@ class Generator {
     maybe(0.5, 'patches', () => Array.from({ length: 1 + r.below(2) }, () => this.#patch()))
     maybe(0.15, 'patchesStrategicMerge', () => [this.#mergePatch()])
     maybe(0.25, 'replacements', () => [this.#replacement()])
-    maybe(0.02, 'vars', () => [
+    maybe(this.#ids.length > 0 ? 0.06 : 0, 'vars', () => [
       {
         name: 'VAR',
-        objref: { kind: r.pick(['Service', 'ConfigMap']), apiVersion: 'v1', name: r.pick(NAMES) },
+        objref: this.#varSource(),
         ...(r.chance(0.5) && { fieldref: { fieldPath: 'kind' } }),
       },
     ])
     maybe(0.1, 'buildMetadata', () => [r.pick(['originAnnotations', 'transformerAnnotations', 'managedByLabel'])])
     maybe(0.1, 'sortOptions', () => ({ order: r.pick(['fifo', 'legacy']) }))
+    maybe(0.1, 'configurations', () => [this.#configuration(path)])
+    maybe(0.06, 'openapi', () => ({ path: this.#schema(path) }))
     maybe(0.15, 'transformers', () => [this.#transformer()])
   }
 
@@ -586,10 +612,55 @@ class Generator {
     }
   }
 
+  #varSource(): JsonObject {
+    const { kind, name } = this.#random.pick(this.#ids)
+    return { kind, name, apiVersion: API[kind] ?? 'v1' }
+  }
+
   #sourceId(): JsonObject {
     if (this.#ids.length === 0) return { kind: 'Service', name: 'web' }
     const { kind, name } = this.#random.pick(this.#ids)
     return { kind, name }
+  }
+
+  #configuration(path: string): string {
+    const r = this.#random
+    const fieldSpec = (): JsonObject => ({
+      path: r.pick(['spec/template/spec/volumes/name', 'metadata/labels', 'spec/items/name', 'spec/extra', 'metadata/annotations']),
+      ...(r.chance(0.5) && { kind: r.pick(KINDS) }),
+      ...(r.chance(0.3) && { create: true }),
+    })
+    const config: JsonObject = {}
+    for (const name of r.some(
+      ['namePrefix', 'commonLabels', 'commonAnnotations', 'images', 'replicas', 'varReference', 'namespace'],
+      2,
+    ))
+      config[name] = [fieldSpec()]
+    if (r.chance(0.5))
+      config.nameReference = [
+        {
+          kind: r.pick(KINDS),
+          fieldSpecs: [{ path: r.pick(['spec/items/name', 'spec/volumeName', 'metadata/annotations/k']), kind: r.pick(KINDS) }],
+        },
+      ]
+    this.files.set(`${path}/config.yaml`, emit(config))
+    return 'config.yaml'
+  }
+
+  #schema(path: string): string {
+    const list = {
+      type: 'array',
+      items: { type: 'object' },
+      'x-kubernetes-patch-strategy': 'merge',
+      'x-kubernetes-patch-merge-key': 'name',
+    }
+    const widget = {
+      type: 'object',
+      properties: { spec: { type: 'object', properties: { items: list } } },
+      'x-kubernetes-group-version-kind': [{ group: 'example.com', version: 'v1', kind: 'Widget' }],
+    }
+    this.files.set(`${path}/schema.json`, JSON.stringify({ definitions: { Widget: widget } }))
+    return 'schema.json'
   }
 
   #transformer(): string {

@@ -224,8 +224,8 @@ export interface ObjectMeta {
 
 export const objectMeta = struct('ObjectMeta', { name: text, namespace: text, labels: textMap, annotations: textMap })
 
-/** Anything: what Sluice refuses or does not read. */
-const present: Decoder<boolean> = (value) => value !== undefined && value !== null
+/** Whether anything is given: for fields that are refused, or not read. */
+const present: Decoder<boolean> = (value) => value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
 
 const kustomizationFields = {
   apiVersion: text,

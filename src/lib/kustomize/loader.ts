@@ -148,23 +148,33 @@ export class Loader {
     throw new HttpError(`HTTP Error: nothing at ${url}`)
   }
 
-  /** A file as text; bytes that are no UTF-8 become U+FFFD. */
+  /** A file as text. @throws BuildError for what is not UTF-8. */
   text(path: string): string {
-    return decoder.decode(this.load(path))
+    return decode(this.load(path), this.fileName(path))
   }
 
-  /** The text of a file, undefined when it cannot be read. */
+  /** The text of a file, undefined when it cannot be read. @throws BuildError for what is not UTF-8. */
   tryText(path: string): string | undefined {
+    let content: Uint8Array
     try {
-      return this.text(path)
+      content = this.load(path)
     } catch (error) {
       if (error instanceof BuildError) return undefined
       throw error
     }
+    return decode(content, this.fileName(path))
   }
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decode(content: Uint8Array, file: string): string {
+  try {
+    return decoder.decode(content)
+  } catch {
+    throw new BuildError(`MalformedYAMLError: yaml: invalid UTF-8 octet in File: ${file}`, { file })
+  }
+}
 
 function fetched(request: RemoteRequest, sources: Sources): Tree | Uint8Array | undefined {
   const key = remoteKey(request)

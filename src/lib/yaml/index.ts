@@ -5,7 +5,7 @@
  * kubectl and Helm's toYaml print). `parseNodes` keeps tags, styles and spellings for engines that edit documents.
  */
 
-export { compareKeys, emit, formatFloat, formatNumber } from './emit.ts'
+export { compareKeys, emit, formatFloat, formatNumber, isPlainText } from './emit.ts'
 export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
 export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
 export { type ParseOptions, parseNodes, type YamlLimits, yamlError } from './parse.ts'

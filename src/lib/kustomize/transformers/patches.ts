@@ -131,7 +131,7 @@ function applyOperations(resources: ResMap, operations: readonly Operation[], { 
 /** Annotations of the build survive whatever the patch does to the others. */
 function applyToResource(resource: Resource, operations: readonly Operation[]): void {
   const internal = resource.internalAnnotations()
-  resource.node = jsonToNode(applyJsonPatch(resource.toJson(), operations), { line: resource.node?.line ?? 0, floats: true })
+  resource.node = jsonToNode(applyJsonPatch(resource.toJson(), operations), { line: resource.node?.line ?? 0, spelling: 'yaml' })
   resource.setAnnotations(new Map([...resource.annotations(), ...internal]))
 }
 
