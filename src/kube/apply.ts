@@ -19,7 +19,7 @@ import {
   type PruneResult,
 } from './applier.ts'
 import type { Client, KindRef } from './client.ts'
-import { type JudgeContext, judge, judgeRefusal, Refusal, skippedByPolicy, type Verdict } from './diff.ts'
+import { applying, type JudgeContext, judge, judgeRefusal, Refusal, skippedByPolicy, type Verdict } from './diff.ts'
 import { DriftReports } from './drift.ts'
 import { healthOf, isReadyWhenApplied } from './health.ts'
 import { entryOf, refOfEntry } from './inventory.ts'
@@ -229,7 +229,7 @@ export class ClusterApplier implements Applier {
   async #write(work: Work, run: Run): Promise<void> {
     const { kind, ref, body, verdict } = work
     const { signal } = run.options
-    const apply = () => this.#client.apply(body, { fieldManager: this.#ownership.fieldManager, force: true, signal })
+    const apply = () => this.#client.apply(body, { ...applying(body, this.#ownership), signal })
     await kind.hold(ref, async () => {
       if (verdict?.action === 'recreate') await this.#remove(ref, verdict.uid, signal)
       let isCleaned = verdict?.action === 'update' && verdict.cleanup && (await this.#cleanUp(ref, signal))

@@ -39,6 +39,8 @@ export interface WriteOptions extends CallOptions {
   readonly fieldManager: string
   readonly dryRun?: boolean
   readonly subresource?: 'status'
+  /** Answer with PartialObjectMetadata: the rest of the object is not wanted back. */
+  readonly metadataOnly?: boolean
   /** What to do about unknown and duplicate fields; the API server's choice when absent (Warn), as Flux leaves it. */
   readonly fieldValidation?: 'Ignore' | 'Warn' | 'Strict'
 }
@@ -271,14 +273,16 @@ export class Client implements AsyncDisposable {
       fieldValidation: options.fieldValidation,
     }
     try {
-      return (await this.transport.request({
+      const answer = await this.transport.request({
         method: call.method,
         path: withQuery(path, query),
         contentType: call.contentType,
         body: printJson(call.body),
         verb: call.verb,
         signal: options.signal,
-      })) as T
+        ...(options.metadataOnly && { accept: metadataAccept('PartialObjectMetadata') }),
+      })
+      return options.metadataOnly ? named<T>(answer, kind, true) : (answer as T)
     } catch (error) {
       throw kind.kind === 'Secret' ? maskedError(error) : error
     }

@@ -48,7 +48,7 @@ export async function judge(
   const { client, ownership, serverClock, signal } = context
   let answer: KubeObject
   try {
-    answer = await client.apply(desired, { fieldManager: ownership.fieldManager, force: true, dryRun: true, signal })
+    answer = await client.apply(desired, { ...applying(desired, ownership), dryRun: true, signal })
   } catch (error) {
     return judgeRefusal(error, desired, ref, context)
   }
@@ -62,6 +62,15 @@ export async function judge(
   const isSame = !cleanup && before.fingerprint !== undefined && before.fingerprint === after.fingerprint
   if (isSame && (await serverClock.isPastNow(after.appliedSecond, client, signal))) return { action: 'keep', answer }
   return { action: 'update', before, cleanup }
+}
+
+/**
+ * How an object is applied. Most of what we ask of the answer is its metadata; the phase of a Namespace, the conditions of definitions
+ * and classes and the time to live of a Job are in the rest.
+ */
+export function applying({ kind }: KubeObject, { fieldManager }: Ownership) {
+  const isWhole = kind === 'Namespace' || kind === 'CustomResourceDefinition' || kind === 'Job' || kind.endsWith('Class')
+  return { fieldManager, force: true, metadataOnly: !isWhole }
 }
 
 /** It would take the apply, and be gone a moment later. */
