@@ -18,7 +18,7 @@ import { healthRule } from './health-expressions.ts'
 import { withRun } from './history.ts'
 import { prune } from './prune.ts'
 import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
-import { readSubstitution } from './variables.ts'
+import { readSubstitution, type Substitution, withoutSecrets } from './variables.ts'
 import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
 
 export interface KustomizationParts {
@@ -70,6 +70,7 @@ class Run {
   readonly #context: Context<Kustomization>
   readonly #parts: Parts
   #rule: HealthOptions['rule']
+  #substitution: Substitution | undefined
 
   constructor(ks: Kustomization, context: Context<Kustomization>, parts: Parts) {
     this.#ks = ks
@@ -126,8 +127,9 @@ class Run {
     const { client, flags, signal } = this.#context
     const strict = flags.featureGates.get('StrictPostBuildSubstitutions') ?? true
     try {
-      const substitution = await readSubstitution(this.#ks, { client, strict, signal })
-      return await this.#parts.builds.of(this.#ks, { unpacked, substitution, environment: this.#context, signal })
+      this.#substitution = await readSubstitution(this.#ks, { client, strict, signal })
+      const request = { unpacked, substitution: this.#substitution, environment: this.#context, signal }
+      return await this.#parts.builds.of(this.#ks, request)
     } catch (error) {
       signal.throwIfAborted()
       throw failure(this.#ks, source, 'BuildFailed', messageOf(error), error)
@@ -185,7 +187,7 @@ class Run {
     if (this.#context.signal.aborted) return error
     const log = error instanceof ApplyError ? changeLog(error.changes.filter(hasChanged)) : ''
     const message = log === '' ? messageOf(error) : `${messageOf(error)}\n${log}`
-    return failure(this.#ks, source, 'ReconciliationFailed', message, error)
+    return failure(this.#ks, source, 'ReconciliationFailed', withoutSecrets(message, this.#substitution), error)
   }
 
   #succeeded(source: Source): Outcome<Kustomization> {

@@ -117,6 +117,7 @@ describe('secrets', () => {
     const secret = (what: string) => `${what}-${randomBytes(8).toString('hex')}`
     const password = secret('password')
     const values = {
+      pin: String(randomBytes(6).readUIntBE(0, 6) + 1e15),
       password,
       wrong: secret('wrong'),
       inUrl: secret('url'),
@@ -136,7 +137,7 @@ describe('secrets', () => {
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name: 'variables' },
-      stringData: { good: values.variable, bad: `${values.broken}"]: {[` },
+      stringData: { good: values.variable, pin: values.pin, bad: `${values.broken}"]: {[` },
     }
     await own.apply(login('right', password), login('wrong', values.wrong), variables)
     const immutable = `apiVersion: v1\nkind: Secret\nmetadata: {name: frozen}\nimmutable: true\nstringData: {key: ${values.data}}\n`
@@ -148,6 +149,23 @@ describe('secrets', () => {
       'frozen/a.yaml': immutable,
       // The API server quotes the label that it refuses.
       'label/a.yaml': `apiVersion: v1\nkind: Secret\nmetadata: {name: label, labels: {x: '${values.data}!'}}\nstringData: {key: '${values.data}!'}\n`,
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of Flux
+      'quoted/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: quoted, labels: {x: "${good}!"}}\n',
+      'number/a.yaml': `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: number}
+spec:
+  selector: {matchLabels: {app: x}}
+  template:
+    metadata: {labels: {app: x}}
+    spec:
+      containers:
+        - name: x
+          image: x
+          env:
+            - name: PIN
+              value: \${pin}
+`,
       // biome-ignore lint/suspicious/noTemplateCurlyInString: variables of Flux
       'kind/a.yaml': 'apiVersion: v1\nkind: Secret\nmetadata: {name: kind}\nstringData: {x: ["${good}"]}\n',
     })
@@ -166,13 +184,15 @@ describe('secrets', () => {
       own.gitRepository('app', { secretRef: { name: 'right' } }),
       own.gitRepository('refused', { url: own.git.url('app'), secretRef: { name: 'wrong' } }),
       own.gitRepository('in-url', { url: withUser }),
-      ...['good', 'bad', 'frozen', 'label', 'kind'].map(of),
+      ...['good', 'bad', 'frozen', 'label', 'quoted', 'number', 'kind'].map(of),
     )
     await own.until('kustomization/good', isReady())
     expect((await own.get('configmap/good')).data?.x).toBe(values.variable)
     await own.until('kustomization/bad', hasCondition('Ready', 'False', 'BuildFailed'))
     await own.until('kustomization/frozen', hasCondition('Ready', 'False', 'ReconciliationFailed'))
     await own.until('kustomization/label', hasCondition('Ready', 'False', 'ReconciliationFailed', '***'))
+    for (const name of ['quoted', 'number'])
+      await own.until(`kustomization/${name}`, hasCondition('Ready', 'False', 'ReconciliationFailed', '***'))
     await own.until('kustomization/kind', hasCondition('Ready', 'False'))
     for (const name of ['refused', 'in-url'])
       await own.until(`gitrepository/${name}`, hasCondition('Ready', 'False', 'AuthenticationFailed'))

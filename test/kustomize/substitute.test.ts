@@ -18,7 +18,7 @@ const configMap = (data: Record<string, Json>, metadata: object = {}): KubeObjec
 
 function substituted(object: KubeObject, variables: Record<string, string> = {}, strict = true): KubeObject {
   const built = { object, text: emit(object as unknown as Json), file: 'apps/settings.yaml' }
-  return substituteVariables(built, { variables: new Map(Object.entries(variables)), strict })
+  return substituteVariables(built, { variables: new Map(Object.entries(variables)), strict, secrets: [] })
 }
 
 describe('substitution in an object', () => {
