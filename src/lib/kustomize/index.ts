@@ -59,6 +59,7 @@ export async function build(tree: Tree, path: string, options: BuildOptions = {}
     try {
       return buildOnce(tree, path, options, remotes)
     } catch (error) {
+      if (error instanceof RangeError) throw new BuildError('an object is nested too deeply', {}, { cause: error })
       if (!(error instanceof NeedsRemote)) throw error
       if (remotes.size >= (options.limits?.maxRemotes ?? MAX_REMOTES))
         throw new BuildError(`more than ${remotes.size} remote bases and files`)

@@ -11,8 +11,11 @@ import {
   isPlainText,
   mapNode,
   type Node,
+  type NodeBudget,
+  nodeBudget,
   nodeToJson,
   parseNodes,
+  refuseLongText,
   resolveTag,
   scalarNode,
   seqNode,
@@ -375,17 +378,19 @@ const SEPARATOR = /\n---.*\n/g
 
 /** kustomize cuts at each line that begins with `---` before it parses, and reads one document of each piece. */
 function readDocuments(text: string, options: ReadOptions): Node[] {
+  refuseLongText(text, { ...options.limits, file: options.file })
   const normal = text.replaceAll('\r\n', '\n')
+  const budget = nodeBudget(options.limits)
   const pieces = splitDocuments(normal, options)
   const documents: Node[] = []
   for (const piece of pieces) {
-    const [node] = parsePiece(piece, options)
+    const [node] = parsePiece(piece, options, budget)
     if (!node || node.tag === '!!null') continue
     const items = pieces.length === 1 && isWrapper(node) ? getField(node, 'items') : undefined
     if (items) documents.push(...items.content.map((item) => (item.kind === 'alias' && item.target ? item.target : item)))
     else if (pieces.length !== 1 || !isWrapper(node) || !getField(node, 'functionConfig')) documents.push(node)
   }
-  for (const node of documents) expandAliases(node, options.file)
+  for (const node of documents) expandAliases(node, options.file, budget)
   return documents
 }
 
@@ -422,9 +427,9 @@ function countLines(text: string): number {
   return lines
 }
 
-function parsePiece(piece: Piece, { file, limits }: ReadOptions): Node[] {
+function parsePiece(piece: Piece, { file, limits }: ReadOptions, budget: NodeBudget): Node[] {
   try {
-    return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, ...limits })
+    return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, budget, ...limits })
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
     const where = file === undefined ? '' : ` in File: ${file}`

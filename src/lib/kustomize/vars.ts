@@ -152,6 +152,8 @@ function plainNumber(value: number): string {
   return text.includes('e') ? value.toLocaleString('en', { useGrouping: false, maximumSignificantDigits: 17 }) : text
 }
 
+const MAX_EXPANDED_LENGTH = 16 * 1024 * 1024
+
 /** `$(NAME)` alone gives the value with its type; `$$` is a dollar; unknown names stay. */
 function expand(text: string, values: Values, used: Set<string>): Json {
   let result = ''
@@ -165,6 +167,7 @@ function expand(text: string, values: Values, used: Set<string>): Json {
       const value = replacementFor(name, values, used)
       if (text === `$(${name})`) return value
       result += typeof value === 'number' ? formatNumber(value) : String(value)
+      if (result.length > MAX_EXPANDED_LENGTH) throw new BuildError(`the text with $(${name}) becomes too long`)
       at = end
     } else {
       const next = text[at + 1] ?? ''

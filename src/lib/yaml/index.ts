@@ -8,6 +8,6 @@
 export { compareKeys, emit, formatFloat, formatNumber, isPlainText } from './emit.ts'
 export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
 export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
-export { type ParseOptions, parseNodes, type YamlLimits, yamlError } from './parse.ts'
+export { type NodeBudget, nodeBudget, type ParseOptions, parseNodes, refuseLongText, type YamlLimits, yamlError } from './parse.ts'
 export { printNode } from './print.ts'
 export { type Dialect, parseInteger, resolveTag } from './schema.ts'

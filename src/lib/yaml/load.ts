@@ -4,7 +4,7 @@ import type { ParseError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { chompingOf, formatNumber } from './emit.ts'
 import { copyNode, type Node } from './node.ts'
-import { type ParseOptions, parseNodes, yamlError } from './parse.ts'
+import { type NodeBudget, type ParseOptions, parseNodes, yamlError } from './parse.ts'
 import { parseBoolean, parseFloatWord, parseInteger, parseTimestamp, resolveTag } from './schema.ts'
 
 /** Nodes that aliases may add to one document: more is a bomb. Source: the bound of go-yaml for small documents. */
@@ -73,9 +73,9 @@ const UNPRINTABLE = /[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]/
 /**
  * Replaces aliases and merge keys by what they stand for, in place.
  * Keys of the mapping itself win over merged ones; of several merged mappings the first wins.
+ * @throws ParseError for anchors that contain themselves, and for more than the budget of copied nodes.
  */
-export function expandAliases(root: Node, file?: string): void {
-  let budget = MAX_ALIASED_NODES
+export function expandAliases(root: Node, file?: string, budget: NodeBudget = { left: MAX_ALIASED_NODES }): void {
   const expanding = new Set<Node>()
   expand(root)
 
@@ -105,7 +105,7 @@ export function expandAliases(root: Node, file?: string): void {
   }
 
   function spend(node: Node, alias: Node): void {
-    if (--budget < 0) throw yamlError('document contains excessive aliasing', file, alias.line)
+    if (--budget.left < 0) throw yamlError('document contains excessive aliasing', file, alias.line)
     for (const child of node.content) spend(child, alias)
   }
 

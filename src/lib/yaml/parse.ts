@@ -11,6 +11,13 @@ export interface YamlLimits {
   readonly maxLength?: number
   /** Nested collections. */
   readonly maxDepth?: number
+  /** Scalars and collections of one text, aliases expanded. */
+  readonly maxNodes?: number
+}
+
+/** What is left to spend on nodes; shared by all parts of one file. */
+export interface NodeBudget {
+  left: number
 }
 
 export interface ParseOptions extends YamlLimits {
@@ -21,9 +28,12 @@ export interface ParseOptions extends YamlLimits {
   readonly firstLine?: number
   /** Stop after the first document, as Go's Unmarshal does: what follows is not even checked. */
   readonly firstOnly?: boolean
+  /** One budget for several texts; without it each text has one of `maxNodes`. */
+  readonly budget?: NodeBudget
 }
 
 const MAX_LENGTH = 32 * 1024 * 1024
+const MAX_NODES = 1_000_000
 const MAX_DEPTH = 1000
 const LONG_TAG = 'tag:yaml.org,2002:'
 
@@ -45,6 +55,19 @@ export function parseNodes(text: string, options: ParseOptions): Node[] {
     if (error instanceof ScanError) throw placed(error, options)
     throw error
   }
+}
+
+/** @throws ParseError for a text of more characters than the limits allow. */
+export function refuseLongText(
+  text: string,
+  { maxLength = MAX_LENGTH, file }: YamlLimits & { readonly file?: string | undefined },
+): void {
+  if (text.length > maxLength) throw yamlError(`the text has ${text.length} characters, more than the limit of ${maxLength}`, file)
+}
+
+/** A budget as the limits allow it. */
+export function nodeBudget({ maxNodes = MAX_NODES }: YamlLimits = {}): NodeBudget {
+  return { left: maxNodes }
 }
 
 /** A ParseError whose message names the place in go-yaml's form (`yaml: line 3: …`). */
@@ -96,6 +119,7 @@ class Parser {
   readonly #scanner: Scanner
   readonly #options: ParseOptions
   readonly #maxDepth: number
+  readonly #budget: NodeBudget
   #anchors = new Map<string, Node>()
   #tagPrefixes = new Map<string, string>()
   #depth = 0
@@ -103,6 +127,7 @@ class Parser {
   constructor(text: string, options: ParseOptions) {
     this.#options = options
     this.#maxDepth = options.maxDepth ?? MAX_DEPTH
+    this.#budget = options.budget ?? nodeBudget(options)
     this.#scanner = new Scanner(text, { maxDepth: this.#maxDepth, lookahead: options.dialect === 'kyaml' ? 2 : 0 })
   }
 
@@ -224,6 +249,7 @@ class Parser {
   }
 
   #bare(kind: Node['kind'], tag: string, at: Mark): Node {
+    if (--this.#budget.left < 0) throw this.#error('the text has too many values', at)
     const line = at.line + (this.#options.firstLine ?? 1)
     return { kind, tag, value: '', style: 'plain', content: [], anchor: undefined, target: undefined, line }
   }

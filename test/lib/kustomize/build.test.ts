@@ -225,3 +225,39 @@ describe('hostile input', () => {
     expect(large / small).toBeLessThan(15)
   })
 })
+
+describe('growth', () => {
+  const doubling = 'apiVersion: v1\nkind: Grow\nmetadata: {name: g}\nspec: {a: {x: 1}}\n'
+
+  it('stops patches, replacements and vars that grow without end', async () => {
+    const copies = Array.from({ length: 40 }, (_, i) => `{"op": "copy", "from": "/spec", "path": "/spec/c${i}"}`).join(',')
+    const patched = {
+      'kustomization.yaml': `resources: [g.yaml]\npatches: [{target: {kind: Grow}, patch: '[${copies}]'}]\n`,
+      'g.yaml': doubling,
+    }
+    await expect(buildFiles(patched)).rejects.toThrow('copy too much')
+
+    const replacements = Array.from(
+      { length: 40 },
+      (_, i) =>
+        `- {source: {kind: Grow, fieldPath: spec}, targets: [{select: {kind: Grow}, fieldPaths: [spec.c${i}], options: {create: true}}]}\n`,
+    ).join('')
+    await expect(
+      buildFiles({ 'kustomization.yaml': `resources: [g.yaml]\nreplacements:\n${replacements}`, 'g.yaml': doubling }),
+    ).rejects.toThrow('copy too much')
+
+    const long = `apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {v: "${'x'.repeat(100_000)}"}}\nspec: {containers: [{name: c, args: ["${'$(V)'.repeat(1000)}"]}]}\n`
+    const vars = 'vars: [{name: V, objref: {kind: Pod, name: p, apiVersion: v1}, fieldref: {fieldPath: metadata.annotations.v}}]\n'
+    await expect(buildFiles({ 'kustomization.yaml': `resources: [p.yaml]\n${vars}`, 'p.yaml': long })).rejects.toThrow(
+      'becomes too long',
+    )
+  })
+
+  it('bounds the values of one file', async () => {
+    const files = {
+      'kustomization.yaml': 'resources: [x.yaml]\n',
+      'x.yaml': `apiVersion: v1\nkind: Big\nmetadata: {name: b}\nspec: [${'a,'.repeat(1_000_001)}]\n`,
+    }
+    await expect(buildFiles(files)).rejects.toThrow('too many values')
+  })
+})

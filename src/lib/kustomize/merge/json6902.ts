@@ -37,13 +37,17 @@ export function jsonTypeName(value: Json): string {
 
 /** The document after the operations, edited in place. @throws BuildError naming the operation's path. */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
-  const holder = { root: document }
+  const holder = { root: document, copiesLeft: MAX_COPIED_VALUES }
   for (const operation of operations) apply(holder, operation)
   return holder.root
 }
 
+/** Copies of copies double with each operation. */
+const MAX_COPIED_VALUES = 1_000_000
+
 interface Holder {
   root: Json
+  copiesLeft: number
 }
 
 function apply(holder: Holder, operation: Operation): void {
@@ -193,8 +197,14 @@ function move(holder: Holder, operation: Operation): void {
 function copy(holder: Holder, operation: Operation): void {
   const from = locate(holder, pointerOf(operation, 'from', 'copy'), 'copy', 'from ')
   const value = within(`error in copy for from: '${from.pointer}'`, () => read(from))
+  spend(holder, value)
   const to = locate(holder, pointerOf(operation, 'path', 'copy'), 'copy', 'destination ')
   add(to, structuredClone(value), 'error while adding value during copy')
+}
+
+function spend(holder: Holder, value: Json): void {
+  if (--holder.copiesLeft < 0) throw new BuildError('the operations copy too much')
+  if (isCollection(value)) for (const item of Object.values(value)) spend(holder, item)
 }
 
 function test(holder: Holder, pointer: string, value: Json): void {

@@ -1,7 +1,17 @@
 /** replacements: copies the value of one field into others. */
 
 import { BuildError } from '../../errors.ts'
-import { assign, copyNode, loadFirst, type Node, nodeToJson, parseNodes, printNode, scalarNode } from '../../yaml/index.ts'
+import {
+  assign,
+  copyNode,
+  loadFirst,
+  type Node,
+  type NodeBudget,
+  nodeToJson,
+  parseNodes,
+  printNode,
+  scalarNode,
+} from '../../yaml/index.ts'
 import {
   emptyNode,
   getField,
@@ -48,14 +58,18 @@ export function loadReplacements(fields: readonly ReplacementField[], loader: Lo
   })
 }
 
+/** Copies of objects into themselves double with each target. */
+const MAX_COPIED_NODES = 1_000_000
+
 export function applyReplacements(resources: ResMap, replacements: readonly Replacement[]): void {
+  const budget = { left: MAX_COPIED_NODES }
   for (const { source, sourceValue, targets } of replacements) {
     if ((source === undefined && sourceValue === undefined) || targets === undefined) {
       throw new BuildError('replacements must specify a source and at least one target', { path: 'replacements' })
     }
     if (source && sourceValue !== undefined) throw new BuildError('value and resource selectors are mutually exclusive')
     const value = source ? sourceNode(resources, source) : scalarNode(sourceValue ?? '')
-    for (const target of targets) replaceIn(resources, value, target)
+    for (const target of targets) replaceIn(resources, { value, budget }, target)
   }
 }
 
@@ -115,7 +129,17 @@ function refine(field: Node, source: ReplacementSource): Node {
   return { ...copyNode(field), value: part }
 }
 
-function replaceIn(resources: ResMap, value: Node, target: ReplacementTarget): void {
+interface Source {
+  readonly value: Node
+  readonly budget: NodeBudget
+}
+
+function spend(budget: NodeBudget, node: Node): void {
+  if (--budget.left < 0) throw new BuildError('the replacements copy too much')
+  for (const child of node.content) spend(budget, child)
+}
+
+function replaceIn(resources: ResMap, source: Source, target: ReplacementTarget): void {
   if (!target.select) throw new BuildError('target must specify resources to select')
   const { select } = target
   const selected = matcher(select)
@@ -125,7 +149,7 @@ function replaceIn(resources: ResMap, value: Node, target: ReplacementTarget): v
   for (const resource of resources.resources()) {
     const ids = idsOf(resource)
     if (!byMetadata(resource) || ids.some((id) => rejected.some((matches) => matches(id))) || !ids.some(selected)) continue
-    if (resource.node) for (const path of paths) replaceAt(resource.node, value, path, target.options)
+    if (resource.node) for (const path of paths) replaceAt(resource.node, source, path, target.options)
   }
 }
 
@@ -149,7 +173,7 @@ function byLabelsAndAnnotations({ labelSelector, annotationSelector }: Selector)
   return (resource) => annotations(resource.annotations()) && labels(resource.labels())
 }
 
-function replaceAt(node: Node, value: Node, path: string, options: FieldOptions | undefined): void {
+function replaceAt(node: Node, { value, budget }: Source, path: string, options: FieldOptions | undefined): void {
   const parts = splitBracketedPath(path, '.')
   const create = options?.create ? value.kind : undefined
   if (replaceInsideText(node, value, parts, create)) return
@@ -161,7 +185,10 @@ function replaceAt(node: Node, value: Node, path: string, options: FieldOptions 
     throw wrapError(error, missing)
   }
   if (!fields || fields.length === 0) throw new BuildError(missing)
-  for (const field of fields) setValue(field, value, options)
+  for (const field of fields) {
+    spend(budget, value)
+    setValue(field, value, options)
+  }
 }
 
 function setValue(field: Node, value: Node, options: FieldOptions | undefined): void {
