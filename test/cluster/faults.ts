@@ -50,26 +50,41 @@ export const isStatusPatch =
 /** Whether the request changes anything in the cluster. */
 export const isWrite: Fits = ({ method, url }) => method !== 'GET' && !url.searchParams.has('dryRun')
 
-/**
- * Lets some of the requests that fit through and holds all after them. Resolves when those have been answered and another one is
- * held: then the client is in the middle for certain.
- */
-export async function holdAfter(passes: number, proxy: FaultProxy, fits: Fits): Promise<void> {
+export interface Gate {
+  /** Resolves when those that were let through have been answered and another one is held: the client is in the middle for certain. */
+  readonly reached: Promise<void>
+  /** Lets go what is held, and all that comes. */
+  open(): void
+}
+
+/** Lets some of the requests that fit through, and holds all after them. */
+export function gateAfter(passes: number, proxy: FaultProxy, fits: Fits): Gate {
   const answered: Promise<void>[] = []
   const held = Promise.withResolvers<void>()
+  const opened = Promise.withResolvers<void>()
   proxy.fault = (request, response) => {
     if (!fits(request)) return false
     if (answered.length >= passes) {
       held.resolve()
-      return true
+      return opened.promise
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     response.once('finish', resolve)
     answered.push(promise)
     return false
   }
-  await held.promise
-  await Promise.all(answered)
+  return {
+    reached: held.promise.then(() => Promise.all(answered)).then(() => {}),
+    open() {
+      proxy.fault = undefined
+      opened.resolve()
+    },
+  }
+}
+
+/** As `gateAfter`, for good; resolves when the gate is reached. */
+export function holdAfter(passes: number, proxy: FaultProxy, fits: Fits): Promise<void> {
+  return gateAfter(passes, proxy, fits).reached
 }
 
 /** Breaks every connection off and lets none come back, until `mend`. */

@@ -14,8 +14,8 @@ export interface SeenRequest {
   readonly atMs: number
 }
 
-/** Answers the request itself and returns true, or leaves it to the API server. */
-export type Fault = (request: SeenRequest, response: ServerResponse) => boolean | undefined
+/** Answers the request itself and returns true, or leaves it to the API server, maybe later: when the promise resolves. */
+export type Fault = (request: SeenRequest, response: ServerResponse) => boolean | undefined | Promise<void>
 
 export interface FaultProxy extends AsyncDisposable {
   /** Leads here, with the credentials of the API server behind. */
@@ -47,9 +47,12 @@ export async function startFaultProxy(kubeconfig?: string): Promise<FaultProxy> 
       atMs: performance.now(),
     }
     proxy.seen.push(seen)
-    if (proxy.fault?.(seen, outgoing)) return
+    const isAnswered = proxy.fault?.(seen, outgoing)
+    const pass = () => forward(incoming, outgoing, seen.isWatch ? proxy.watchFilter?.(seen) : undefined)
+    if (isAnswered === true) return
     if (!target) outgoing.writeHead(500).end('no API server behind')
-    else forward(incoming, outgoing, seen.isWatch ? proxy.watchFilter?.(seen) : undefined)
+    else if (isAnswered) void isAnswered.then(pass)
+    else pass()
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
