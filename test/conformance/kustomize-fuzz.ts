@@ -598,7 +598,7 @@ class Generator {
           ...(r.chance(0.3) && { reject: [{ name: r.pick(NAMES) }] }),
           fieldPaths: [
             r.chance(0.8)
-              ? r.pick(['metadata.name', 'kind', 'metadata.annotations.copied', 'spec.added.deep'])
+              ? r.pick(['metadata.name', 'metadata.annotations.copied', 'spec.added.deep'])
               : r.pick([
                   'metadata.labels.app',
                   'spec.template.spec.containers.*.image',

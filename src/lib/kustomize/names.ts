@@ -1,8 +1,7 @@
 /** References between objects: after names have changed, fields that hold old names get the new ones. */
 
 import { BuildError } from '../errors.ts'
-import type { Node } from '../yaml/index.ts'
-import { scalarNode } from '../yaml/index.ts'
+import { type Node, nodeToJson, scalarNode } from '../yaml/index.ts'
 import type { NameReference } from './config.ts'
 import { fieldText, getField, isNull, lookup, matchField, setField, setScalar, withPrefix } from './fields.ts'
 import { editPath, type FieldSpec } from './fieldspec.ts'
@@ -182,10 +181,13 @@ class Referrer {
   #readSubjectNamespaces(): ReadonlySet<string> {
     const namespaces = new Set<string>()
     if (this.#id.clusterScoped || this.#id.kind !== 'RoleBinding') return namespaces
-    for (const subject of getField(this.#resource.node, 'subjects')?.content ?? []) {
+    const subjects = getField(this.#resource.node, 'subjects')
+    for (const subject of subjects?.kind === 'seq' ? subjects.content : []) {
+      if (subject.kind !== 'map')
+        throw new BuildError(`a subject of "${resourceIdText(this.#id)}" is no mapping`, this.#resource.place)
       const namespace = getField(subject, 'namespace')
       if (!namespace || fieldText(subject, 'kind') !== 'ServiceAccount') continue
-      if (isNull(namespace)) {
+      if (typeof nodeToJson(namespace) !== 'string') {
         throw new BuildError(`Invalid Input: namespace is blank for resource "${resourceIdText(this.#id)}"`, this.#resource.place)
       }
       namespaces.add(namespace.value)
