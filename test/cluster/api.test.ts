@@ -109,6 +109,12 @@ describe('a status', () => {
     // The artifact that is there stays usable.
     expect(failing.status?.artifact?.revision).toBe(`main@sha1:${await repository.head()}`)
 
+    await cluster.kubectl('patch', 'gitrepository/observed', '--type=merge', '-p', '{"spec":{"url":"https://"}}')
+    const stalled = await cluster.until('gitrepository/observed', hasCondition('Stalled', 'True', 'URLInvalid'))
+    expect([stalled.status?.observedGeneration, stalled.metadata.generation]).toEqual([3, 3])
+    expect(conditionOf(stalled, 'Reconciling')).toBeUndefined()
+    expect(conditionOf(stalled, 'Ready')).toMatchObject({ status: 'False', reason: 'URLInvalid' })
+
     await cluster.kubectl('patch', 'kustomization/observed', '--type=merge', '-p', '{"spec":{"path":"./nowhere"}}')
     const lost = await cluster.until('kustomization/observed', hasCondition('Ready', 'False', 'ArtifactFailed'))
     expect([lost.status?.observedGeneration, lost.metadata.generation]).toEqual([1, 2])
@@ -393,6 +399,18 @@ describe('which objects a process works on', () => {
     expect(linesOf(shard, 'app', 'reconciliation finished')).toEqual([])
     const { metadata, status } = await own.get('kustomization/nobodys')
     expect([metadata.finalizers, status]).toEqual([undefined, { observedGeneration: -1 }])
+
+    // An object that leaves its shard keeps what it manages, and is gone on with where it comes to.
+    const { uid } = (await own.get('configmap/sharded-app')).metadata
+    const move = (key: string) => own.kubectl('label', 'kustomization/sharded', `sharding.fluxcd.io/key=${key}`, '--overwrite')
+    await move('shard2')
+    const third = await repository.commit({ 'a.yaml': configMap('app', { x: '3' }) }, 'third')
+    await own.reconcile('gitrepository/app')
+    await own.until('kustomization/app', isReady(third))
+    expect((await own.get('configmap/sharded-app')).data?.x).toBe('2')
+    await move('shard1')
+    await own.until('kustomization/sharded', isReady(third))
+    expect(await own.get('configmap/sharded-app')).toMatchObject({ metadata: { uid }, data: { x: '3' } })
   })
 
   it('API-17 those of its own namespace with --watch-all-namespaces=false, with rights in that namespace only', async () => {
