@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { expect, inject, it } from 'vitest'
 import { leaderLabel, leaseName } from '../../src/runtime/leader.ts'
 import { freePort } from '../tools/processes.ts'
-import { isWrite, type Line, mend, openLine, sever } from './faults.ts'
+import { gateAfter, isStatusPatch, isWrite, type Line, mend, openLine, sever } from './faults.ts'
 import { type Cluster, isReady, type Live, type LogLine, openCluster, type Sluice } from './harness.ts'
 
 const kubeconfig = inject('kubeconfig')
@@ -39,10 +39,14 @@ it('F-OPS-01 API-18 SRC-ART-11 one of two works; when it is killed the other tak
   expect((await cluster.get('pod/one')).metadata.labels?.[leaderLabel]).toBe('true')
   expect(standby.writes()).toEqual([])
 
+  const gate = gateAfter(0, standby.line.proxy, isStatusPatch('gitrepositories'))
   await leader.sluice.kill9()
   const killedAt = performance.now()
   const whileHeadless = await repository.commit({ 'a.yaml': configMap('2') }, 'while nobody leads')
-  await cluster.until('kustomization/app', isReady(whileHeadless), { timeoutMs: takeOverMs + 5_000 })
+  // The source is held up while both leases are there already: its reader has to wait for it.
+  await Promise.all([gate.reached, untilLeading(standby.sluice)])
+  gate.open()
+  await cluster.until('kustomization/app', isReady(whileHeadless))
   const [firstWrite = 0] = standby.writes()
   expect(firstWrite - killedAt).toBeLessThan(takeOverMs)
   expect(Math.max(...leader.writes())).toBeLessThan(firstWrite)
@@ -51,7 +55,9 @@ it('F-OPS-01 API-18 SRC-ART-11 one of two works; when it is killed the other tak
 
   expect((await cluster.get('pod/two')).metadata.labels?.[leaderLabel]).toBe('true')
   expect(await isServed(await cluster.get('gitrepository/app'), standby.sluice)).toBe(true)
-  // Consumers ran when their artifact was there again, not before.
+  const position = (kind: string, msg: string) =>
+    standby.sluice.logs.findIndex((line) => line.controllerKind === kind && line.msg === msg)
+  expect(position('Kustomization', 'starting workers')).toBeGreaterThan(position('GitRepository', 'reconciliation finished'))
   expect(standby.sluice.logs.filter(({ msg }) => msg === 'reconciliation waits')).toEqual([])
 })
 
