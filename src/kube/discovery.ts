@@ -1,6 +1,6 @@
 /** Which path and scope a kind has: the REST mapping of one API server. */
 import { gvkOf } from '../api/object.ts'
-import { pause, unlessAborted } from './abort.ts'
+import { pause, unlessAborted } from '../lib/abort.ts'
 import type { KindRef } from './client.ts'
 import { ApiError, type Transport } from './transport.ts'
 
@@ -80,7 +80,7 @@ export class Discovery {
   /** One request for all who ask at the same time; no single asker's signal ends it. */
   #shared(apiVersion: string): Promise<Known> {
     const asking = this.#asking.get(apiVersion)
-    if (asking) return asking
+    if (asking !== undefined) return asking
     const isCurrent = () => this.#asking.get(apiVersion) === asked
     const asked: Promise<Known> = this.#fetch(apiVersion)
       .then((known) => {

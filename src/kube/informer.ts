@@ -1,6 +1,6 @@
 /** Shared informers: a list and a watch of one kind, kept in a store that everybody reads. */
 import { gvkOf, isNewer, type KubeObject, keyOf, keyText } from '../api/object.ts'
-import { pause, unlessAborted } from './abort.ts'
+import { pause, unlessAborted } from '../lib/abort.ts'
 import type { Client, KindRef } from './client.ts'
 import { ObjectStore, type Store } from './store.ts'
 import { ApiError } from './transport.ts'

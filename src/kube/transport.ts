@@ -3,9 +3,9 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import packageJson from '../../package.json' with { type: 'json' }
+import { pause } from '../lib/abort.ts'
 import { messageOf } from '../lib/errors.ts'
 import { parseJson } from '../lib/json.ts'
-import { pause } from './abort.ts'
 import type { Credentials, KubeConfig } from './config.ts'
 import { Connections, type ConnectionsOptions, type Lane, maxAnswerBytes } from './connections.ts'
 

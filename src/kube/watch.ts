@@ -1,6 +1,6 @@
 /** List and watch of one kind as one endless sequence of events, which lives through everything that an API server does to it. */
 import { gvkOf, isNewer, type KubeObject } from '../api/object.ts'
-import { pause } from './abort.ts'
+import { pause } from '../lib/abort.ts'
 import { type Client, isExpired, type KindRef, type WatchEvent } from './client.ts'
 import { ApiError, ConnectionError } from './transport.ts'
 

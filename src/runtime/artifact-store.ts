@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs'
 import { copyFile, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Artifact } from '../api/meta.ts'
+import { unlessAborted } from '../lib/abort.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { downloadArtifact } from './artifact-download.ts'
 import { artifactPath, isArtifactPath } from './artifact-path.ts'
@@ -150,7 +151,7 @@ export class ArtifactStore implements Artifacts {
 
   async open(artifact: Artifact, signal: AbortSignal): Promise<UnpackedArtifact> {
     const unpacked = this.#unpacked.open(artifact.digest, (directory) => this.#unpack(artifact, directory))
-    return await untilAborted(unpacked, signal)
+    return await unlessAborted(unpacked, signal)
   }
 
   /** Ends downloads that are under way. */
@@ -281,17 +282,4 @@ async function sameFile(from: string, to: string): Promise<boolean> {
 /** For `catch`: undefined when the path does not exist. */
 function onlyIfMissing(error: unknown): undefined {
   if (!['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '')) throw error
-}
-
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => {}) // others may still wait for it; that nobody does is no fault
-  signal.throwIfAborted()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([promise, aborted])
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
 }

@@ -13,6 +13,7 @@ export async function pause(ms: number, signal: AbortSignal | undefined): Promis
 /** The promise's outcome, unless the signal is aborted before: what the promise stands for goes on for others. @throws the signal's reason. */
 export async function unlessAborted<R>(promise: Promise<R>, signal: AbortSignal | undefined): Promise<R> {
   if (!signal) return promise
+  promise.catch(() => {}) // others may still wait for it; that nobody does is no fault
   signal.throwIfAborted()
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
