@@ -801,7 +801,7 @@ for (let seed = first; seed < first + cases; seed++) {
   const files = new Generator(seed).generate()
   const [theirs, own] = [oracle(files), await ours(files)]
   if (!differs(theirs, own)) {
-    if (process.env.SHOW_ERRORS) console.log(theirs.error?.slice(0, 200), '\n  | ', own.error?.slice(0, 200))
+    if (process.env.SHOW_ERRORS) console.log(theirs.error?.slice(-200), '\n  | ', own.error?.slice(-160))
     counts[theirs.error === undefined ? 'same' : 'errors']++
     continue
   }
