@@ -233,6 +233,21 @@ describe('an object', () => {
       expect(conditionOf(failed, 'Ready')?.message).toContain('Secret/')
       expectNoSecret(JSON.stringify(failed.status))
     }
+    expectNoSecret(JSON.stringify(sluice.logs))
+  })
+
+  it('F-SEC-07 F-APP-08 that a policy refuses is named with the policy and its message, without the values that are quoted there', async () => {
+    await usingPolicy(cluster.namespace, async (policy) => {
+      await source('policy', {
+        'a.yaml': `apiVersion: v1\nkind: Secret\nmetadata: {name: quoted}\nstringData: {password: hunter2-is-the-password}\n`,
+      })
+      await apply('policy')
+      const failed = await cluster.until('kustomization/policy', hasCondition('Ready', 'False', 'ReconciliationFailed', policy))
+      expect(conditionOf(failed, 'Ready')?.message).toMatch(/Secret\/\S+\/quoted dry-run failed.*not this password: \*\*\*/)
+      expectNoSecret(JSON.stringify(failed.status))
+      expectNoSecret(JSON.stringify(sluice.logs))
+    })
+    await cluster.reconcile('kustomization/policy').then((ready) => expect(isReady()(ready)).toBe(true))
   })
 
   it('F-APP-10 that is larger than the API server takes is named', async () => {
@@ -321,6 +336,40 @@ function thingDefinition(group: string) {
       versions: [{ name: 'v1', served: true, storage: true, schema }],
     },
   }
+}
+
+/** While an admission policy of the namespace refuses Secrets named `quoted`, and quotes what they hold. */
+async function usingPolicy(namespace: string, work: (policy: string) => Promise<void>): Promise<void> {
+  const metadata = { name: `${namespace}.example.com` }
+  const rule = { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['secrets'] }
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } }
+  const validation = {
+    expression: "object.metadata.name != 'quoted'",
+    messageExpression: "'not this password: ' + object.data.password",
+  }
+  const apiVersion = 'admissionregistration.k8s.io/v1'
+  await cluster.apply(
+    {
+      apiVersion,
+      kind: 'ValidatingAdmissionPolicy',
+      metadata,
+      spec: { matchConstraints: { namespaceSelector, resourceRules: [rule] }, validations: [validation] },
+    },
+    {
+      apiVersion,
+      kind: 'ValidatingAdmissionPolicyBinding',
+      metadata,
+      spec: { policyName: metadata.name, validationActions: ['Deny'] },
+    },
+  )
+  const probe = () => cluster.kubectl('create', 'secret', 'generic', 'quoted', '--from-literal=password=x', '--dry-run=server')
+  try {
+    await expect.poll(() => probe().catch(String), { timeout: 20_000 }).toContain('not this password')
+    await work(metadata.name)
+  } finally {
+    await cluster.kubectl('delete', 'validatingadmissionpolicybinding,validatingadmissionpolicy', metadata.name)
+  }
+  await expect.poll(() => probe().catch(String), { timeout: 20_000 }).not.toContain('not this password')
 }
 
 /** A repository and its GitRepository. */
