@@ -101,6 +101,31 @@ it('F-OPS-01 a leader that is cut off from the API server ends before another on
   expect(leader.line.proxy.seen.slice(before).filter(isWrite)).toEqual([])
 })
 
+it('F-API-03 keeps its lease while every other request hangs', async () => {
+  await using cluster = await openCluster(kubeconfig, 'replicas-hang')
+  await using leader = await startReplica(cluster, 'one', quick)
+  await untilLeading(leader.sluice)
+  // More requests at once than there are connections for them.
+  const names = Array.from({ length: 40 }, (_, index) => `app-${index}`)
+  await cluster.repository('app', { 'all.yaml': names.map((name) => configMap('1', name)).join('---\n') })
+  await cluster.apply(cluster.gitRepository('app'))
+  await cluster.until('gitrepository/app', isReady())
+  const hanging = Promise.withResolvers<void>()
+  leader.line.proxy.fault = ({ url }) => (url.pathname.includes('/leases/') ? false : hanging.promise)
+  for (const name of ['app', 'app-too'])
+    await cluster.apply(
+      cluster.kustomization(name, { targetNamespace: cluster.namespace, sourceRef: { kind: 'GitRepository', name: 'app' } }),
+    )
+  const startedAt = Date.now()
+  const { lease } = await leader.sluice.untilLog(isAcquired)
+  const isRenewed = ({ spec }: Live) => Date.parse(String(spec?.renewTime)) > startedAt + 6_000
+  await cluster.until(`lease/${String(lease).split('/')[1]}`, isRenewed)
+  leader.line.proxy.fault = undefined
+  hanging.resolve()
+  await cluster.until('kustomization/app', isReady())
+  expect(leader.sluice.logs.filter(({ msg }) => msg === 'this process may not work any more')).toEqual([])
+})
+
 it('API-18 when each leads another controller, the one that applies takes the artifacts from the one that stores them', async () => {
   await using cluster = await openCluster(kubeconfig, 'replicas-split')
   // As behind a Service: both advertise one address, at which the leader of the sources answers.
@@ -158,6 +183,6 @@ async function isServed({ status }: Live, sluice: Sluice): Promise<boolean> {
   return digest === `sha256:${createHash('sha256').update(content).digest('hex')}`
 }
 
-function configMap(version: string): string {
-  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {version: "${version}"}\n`
+function configMap(version: string, name = 'app'): string {
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: "${version}"}\n`
 }
