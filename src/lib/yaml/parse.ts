@@ -1,8 +1,9 @@
 /** Text → nodes, on libyaml's grammar as go-yaml has it. */
 
 import { ParseError } from '../errors.ts'
+import { type Mark, ScanError } from './cursor.ts'
 import type { Node } from './node.ts'
-import { type Mark, ScanError, Scanner, type Token, type TokenType } from './scan.ts'
+import { Scanner, type Token, type TokenType } from './scan.ts'
 import { type Dialect, resolveTag } from './schema.ts'
 
 /** Bounds on hostile input. */
