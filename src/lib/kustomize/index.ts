@@ -2,7 +2,7 @@
  * kustomize builds: from a folder in a file tree to the objects that `kustomize build` v5.8.1 prints.
  *
  * `build` is the whole engine. It reads nothing but the tree; what lies on the network is fetched by the function that is
- * handed in. Kustomization files are parsed in `kustomization.ts`, walked in `build.ts`; each field of them is one file in
+ * handed in. Kustomization files are parsed in `kustomization.ts`, walked in `target.ts`; each field of them is one file in
  * `generators/` or `transformers/`; `resource.ts` and `resmap.ts` are what these work on.
  */
 
@@ -15,9 +15,9 @@ import { type LoadRestrictor, NeedsRemote, remoteKey } from './loader.ts'
 import type { RemoteLoader, RemoteRequest } from './remote.ts'
 
 export type { Reorder } from './build.ts'
-export { KUSTOMIZATION_FILES } from './build.ts'
 export type { LoadRestrictor } from './loader.ts'
 export type { RemoteLoader, RemoteRequest, RepoSpec } from './remote.ts'
+export { KUSTOMIZATION_FILES } from './target.ts'
 
 /** kustomize's flags. */
 export interface BuildOptions {

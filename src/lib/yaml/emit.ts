@@ -2,13 +2,23 @@
 
 import { ParseError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { resolveTag } from './schema.ts'
+import { compareKeys } from './keys.ts'
+import { formatNumber } from './number.ts'
+import {
+  chompingOf,
+  chooseStyle,
+  columns,
+  escapeRune,
+  isBreak,
+  isLowSurrogate,
+  isSafe,
+  needsEscape,
+  OTHER_BREAKS,
+} from './scalar-style.ts'
 
 const BEST_WIDTH = 80
 const INDENT = 2
 const MAX_SIMPLE_KEY_BYTES = 128
-const BASE60 = /^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/
-const MAX_UINT64 = 2n ** 64n - 1n
 
 /**
  * Prints a value as one YAML document in the form of sigs.k8s.io/yaml: keys in natural order, sequences not indented, lines
@@ -19,103 +29,6 @@ export function emit(value: Json): string {
   const emitter = new Emitter()
   emitter.node(value, 'root')
   return emitter.finish()
-}
-
-/** A number as go-yaml prints it after a trip through JSON: `1e3` is 1000, 0.00001 is 1e-05. */
-export function formatNumber(value: number | bigint): string {
-  if (typeof value === 'bigint') return value.toString()
-  if (Number.isInteger(value) && Math.abs(value) < 1e21) {
-    const digits = String(value === 0 ? 0 : value)
-    const exact = BigInt(digits)
-    if (exact >= -(2n ** 63n) && exact <= MAX_UINT64) return digits
-  }
-  return formatFloat(value)
-}
-
-/** Go's strconv.FormatFloat(value, 'g', -1, 64). */
-export function formatFloat(value: number): string {
-  const [mantissa = '', exponentText = '0'] = value.toExponential().split('e')
-  const exponent = Number(exponentText)
-  if (exponent >= -4 && exponent < 6) return String(value)
-  return `${mantissa}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
-}
-
-/**
- * Compares keys as go-yaml sorts them: digit runs by number, letters after other characters (`k2` < `k10`, `a_b` < `aB`).
- * Source: sorter.go of go-yaml 2. It is not transitive for some keys, for which upstream's own order is random.
- */
-export function compareKeys(a: string, b: string): number {
-  if (a === b) return 0
-  const left = isAscii(a) && isAscii(b) ? a : [...a]
-  const right = typeof left === 'string' ? b : [...b]
-  const length = Math.min(left.length, right.length)
-  for (let i = 0; i < length; i++) {
-    if (left[i] !== right[i]) return compareAt(left, right, i)
-  }
-  return left.length - right.length
-}
-
-type Runes = string | readonly string[]
-
-function compareAt(left: Runes, right: Runes, at: number): number {
-  const [l, r] = [left[at] ?? '', right[at] ?? '']
-  const [lLetter, rLetter] = [isLetter(l), isLetter(r)]
-  if (lLetter && rLetter) return codePoint(l) - codePoint(r)
-  if (lLetter || rLetter) return rLetter ? -1 : 1
-  const start = (l === '0' || r === '0') && followsNonZeroDigit(left, at) ? 1n : 0n
-  const ln = digitRun(left, at, start)
-  const rn = digitRun(right, at, start)
-  if (ln.value !== rn.value) return ln.value < rn.value ? -1 : 1
-  if (ln.end !== rn.end) return ln.end - rn.end
-  return codePoint(l) - codePoint(r)
-}
-
-function followsNonZeroDigit(runes: Runes, at: number): boolean {
-  for (let i = at - 1; i >= 0 && isDigit(runes[i] ?? ''); i--) {
-    if (runes[i] !== '0') return true
-  }
-  return false
-}
-
-function digitRun(runes: Runes, from: number, start: bigint): { value: bigint; end: number } {
-  let value = start
-  let end = from
-  for (; end < runes.length && isDigit(runes[end] ?? ''); end++) {
-    value = BigInt.asIntN(64, value * 10n + BigInt(codePoint(runes[end] ?? '') - 0x30))
-  }
-  return { value, end }
-}
-
-function isLetter(rune: string): boolean {
-  const code = rune.charCodeAt(0)
-  if (code < 0x80) return (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a)
-  return /^\p{L}$/u.test(rune)
-}
-
-function isDigit(rune: string): boolean {
-  const code = rune.charCodeAt(0)
-  return code < 0x80 ? code >= 0x30 && code <= 0x39 : /^\p{Nd}$/u.test(rune)
-}
-
-function codePoint(rune: string): number {
-  return rune.codePointAt(0) ?? 0
-}
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII
-const ASCII = /^[\x00-\x7f]*$/
-
-function isAscii(text: string): boolean {
-  return ASCII.test(text)
-}
-
-/** Whether a text can stand without quotes in a block, leaving aside what it would resolve to. */
-export function isPlainText(text: string): boolean {
-  return text !== '' && analyze(text).plain
-}
-
-/** A text between double quotes, escaped where libyaml escapes. */
-export function doubleQuoted(text: string): string {
-  return `"${isSafe(text) ? text : [...text].map((rune) => (needsEscape(rune) ? escapeRune(rune) : rune)).join('')}"`
 }
 
 type Position = 'root' | 'sequence' | 'value' | 'key' | 'complex'
@@ -392,123 +305,7 @@ function asReadFromJson(text: string): string {
   })
 }
 
-const OTHER_BREAKS = /[\r\u0085\u2028\u2029]/
-const SAFE = /^[ !#-[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/
-
-/** Whether nothing of the text needs an escape between double quotes. */
-function isSafe(text: string): boolean {
-  return SAFE.test(text)
-}
-
 function isSimpleKey(key: string): boolean {
   if (OTHER_BREAKS.test(key) || key.includes('\n')) return false
   return key.length <= MAX_SIMPLE_KEY_BYTES / 3 || Buffer.byteLength(key) <= MAX_SIMPLE_KEY_BYTES
-}
-
-type Style = 'plain' | 'single' | 'double' | 'literal'
-
-function chooseStyle(text: string, { key }: { key: boolean }): Style {
-  if (text === '') return 'double'
-  const allowed = analyze(text)
-  if (text.includes('\n')) return allowed.block && !key ? 'literal' : 'double'
-  if (resolveTag(text, 'sigs') !== '!!str' || isBase60(text)) return 'double'
-  if (allowed.plain) return 'plain'
-  return allowed.single ? 'single' : 'double'
-}
-
-function isBase60(text: string): boolean {
-  return text.includes(':') && BASE60.test(text)
-}
-
-interface Allowed {
-  readonly plain: boolean
-  readonly single: boolean
-  readonly block: boolean
-}
-
-const EVERY: Allowed = { plain: true, single: true, block: true }
-const NO_PLAIN: Allowed = { plain: false, single: true, block: true }
-const ONLY_DOUBLE: Allowed = { plain: false, single: false, block: false }
-// Neither an indicator at the start, nor `: `, ` #`, a break, a space at an end, or anything outside of printable ASCII.
-const OBVIOUSLY_PLAIN = /^[A-Za-z0-9_./(+;<=^~$\\][A-Za-z0-9_./@+,;<=>^~$\\%&*!|?(){}[\]'"`-]*$/
-
-/** Which styles keep the text as it is. Source: yaml_emitter_analyze_scalar. */
-function analyze(text: string): Allowed {
-  if (OBVIOUSLY_PLAIN.test(text) && !text.startsWith('...')) return EVERY
-  if (hasSpecial(text)) return ONLY_DOUBLE
-  const first = text[0] ?? ''
-  const last = text.at(-1) ?? ''
-  const breaks = OTHER_BREAKS.test(text) || text.includes('\n')
-  if (breaks) {
-    if (/ [\n\r\u0085\u2028\u2029]/.test(text)) return ONLY_DOUBLE
-    if (/[\n\r\u0085\u2028\u2029] /.test(text)) return { plain: false, single: false, block: last !== ' ' }
-  }
-  const block = last !== ' '
-  if (breaks || first === ' ' || last === ' ' || hasBlockIndicator(text)) return { plain: false, single: true, block }
-  return block ? EVERY : NO_PLAIN
-}
-
-function hasBlockIndicator(text: string): boolean {
-  if (/^(?:---|\.\.\.)/.test(text)) return true
-  if (/^[#,[\]{}&*!|>'"%@`]/.test(text)) return true
-  if (/^[?:-](?:[ \t]|$)/.test(text)) return true
-  return /.:(?:[ \t]|$)/s.test(text) || /[ \t]#/.test(text)
-}
-
-/** Characters that only double quotes can hold (also everything outside of the basic plane). */
-function hasSpecial(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-  return /[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]/.test(text)
-}
-
-function needsEscape(rune: string): boolean {
-  return hasSpecial(rune) || isBreak(rune) || rune === '"' || rune === '\\'
-}
-
-function isBreak(char: string): boolean {
-  return char === '\n' || char === '\r' || char === '\u0085' || char === '\u2028' || char === '\u2029'
-}
-
-function isLowSurrogate(char: string): boolean {
-  const code = char.charCodeAt(0)
-  return code >= 0xdc00 && code <= 0xdfff
-}
-
-function columns(text: string): number {
-  let width = text.length
-  if (isAscii(text)) return width
-  for (const char of text) width -= char.length - 1
-  return width
-}
-
-/** The chomping indicator that a block scalar of the text needs. */
-export function chompingOf(text: string): string {
-  if (!isBreak(text.at(-1) ?? '')) return '-'
-  return text.length === 1 || isBreak(text.at(-2) ?? '') ? '+' : ''
-}
-
-const ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['\0', '\\0'],
-  ['\x07', '\\a'],
-  ['\b', '\\b'],
-  ['\t', '\\t'],
-  ['\n', '\\n'],
-  ['\v', '\\v'],
-  ['\f', '\\f'],
-  ['\r', '\\r'],
-  ['\x1b', '\\e'],
-  ['"', '\\"'],
-  ['\\', '\\\\'],
-  ['\u0085', '\\N'],
-  ['\u00a0', '\\_'],
-  ['\u2028', '\\L'],
-  ['\u2029', '\\P'],
-])
-
-function escapeRune(rune: string): string {
-  const known = ESCAPES.get(rune)
-  if (known) return known
-  const hex = codePoint(rune).toString(16).toUpperCase()
-  if (hex.length <= 2) return `\\x${hex.padStart(2, '0')}`
-  return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`
 }

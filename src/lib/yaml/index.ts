@@ -5,9 +5,12 @@
  * kubectl and Helm's toYaml print). `parseNodes` keeps tags, styles and spellings for engines that edit documents.
  */
 
-export { compareKeys, emit, formatFloat, formatNumber, isPlainText } from './emit.ts'
+export { emit } from './emit.ts'
+export { compareKeys } from './keys.ts'
 export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
 export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
+export { formatFloat, formatNumber } from './number.ts'
 export { type NodeBudget, nodeBudget, type ParseOptions, parseNodes, refuseLongText, type YamlLimits, yamlError } from './parse.ts'
 export { printNode } from './print.ts'
+export { isPlainText } from './scalar-style.ts'
 export { type Dialect, parseInteger, resolveTag } from './schema.ts'

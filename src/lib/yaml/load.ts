@@ -2,9 +2,10 @@
 
 import type { ParseError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { chompingOf, formatNumber } from './emit.ts'
 import { copyNode, type Node } from './node.ts'
+import { formatNumber } from './number.ts'
 import { type NodeBudget, type ParseOptions, parseNodes, yamlError } from './parse.ts'
+import { chompingOf } from './scalar-style.ts'
 import { parseBoolean, parseFloatWord, parseInteger, parseTimestamp, resolveTag } from './schema.ts'
 
 /** Nodes that aliases may add to one document: more is a bomb. Source: the bound of go-yaml for small documents. */

@@ -1,7 +1,7 @@
 /** Nodes → text, keeping order and quotes: how kustomize prints parts of documents (into fields and messages). */
 
-import { doubleQuoted, isPlainText } from './emit.ts'
 import type { Node } from './node.ts'
+import { doubleQuoted, isPlainText } from './scalar-style.ts'
 import { resolveTag } from './schema.ts'
 
 /** Prints a node as go-yaml 3 does for kyaml: order and styles as written, sequences not indented, no folding. Comments are lost. */

@@ -3,8 +3,9 @@
 import { BuildError } from '../../errors.ts'
 import type { Json } from '../../json.ts'
 import { type Decoder, struct, text } from '../decode.ts'
-import { jsonToNode, Resource } from '../resource.ts'
+import { Resource } from '../resource.ts'
 import type { SchemaSet } from '../schema.ts'
+import { jsonToNode } from '../spell.ts'
 
 export interface IamPolicy {
   readonly cloud: string

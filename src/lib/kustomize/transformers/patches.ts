@@ -5,10 +5,12 @@ import { withPrefix } from '../fields.ts'
 import type { Patch } from '../kustomization.ts'
 import type { Loader } from '../loader.ts'
 import { applyJsonPatch, type Operation, parseJsonPatch } from '../merge/json6902.ts'
+import { type ReadOptions, readResources } from '../read.ts'
 import { resourceIdText } from '../resid.ts'
 import { patchResource, type ResMap } from '../resmap.ts'
-import { BUILD_ANNOTATIONS, jsonToNode, type ReadOptions, type Resource, readResources } from '../resource.ts'
+import { BUILD_ANNOTATIONS, type Resource } from '../resource.ts'
 import type { Selector } from '../selector.ts'
+import { jsonToNode } from '../spell.ts'
 
 export type Transformer = (resources: ResMap) => void
 
