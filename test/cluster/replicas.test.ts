@@ -23,7 +23,7 @@ interface Replica extends AsyncDisposable {
   writes(): readonly number[]
 }
 
-it('F-OPS-01 API-18 SRC-ART-11 one of two works; when it is killed the other takes over in time, stores the artifacts again and goes on', async () => {
+it('F-OPS-01 F-ART-06 API-18 SRC-ART-11 one of two works; when it is killed the other takes over in time, stores the artifacts again and goes on', async () => {
   await using cluster = await openCluster(kubeconfig, 'replicas-kill')
   await using leader = await startReplica(cluster, 'one', quick)
   await untilLeading(leader.sluice)
