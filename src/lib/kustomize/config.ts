@@ -3,7 +3,7 @@
 import { BuildError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { loadFirst } from '../yaml/index.ts'
-import { type Decoder, list, struct, text } from './decode.ts'
+import { type Decoder, jsonOrYaml, list, struct, text } from './decode.ts'
 import { withPrefix } from './fields.ts'
 import { type FieldSpec, mergeFieldSpecs } from './fieldspec.ts'
 import { fieldSpec } from './kustomization.ts'
@@ -141,7 +141,7 @@ export function loadCrdConfig(loader: Loader, paths: readonly string[]): Transfo
     const file = loader.fileName(path)
     const value = withPrefix(
       () => `unable to parse open API definition from '${path}'`,
-      () => loadFirst(loader.text(path), { dialect: 'sigs', file }),
+      () => jsonOrYaml(loader.text(path), file),
     )
     const definitions = asObject(value)
     for (const name of Object.keys(definitions)) {

@@ -1,8 +1,8 @@
 /** Parsers of configuration: from plain values to types, with Go's rules and words for what does not fit. */
 
-import { BuildError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
-import { formatNumber } from '../yaml/index.ts'
+import { BuildError, messageOf } from '../errors.ts'
+import { type Json, type JsonObject, parseJson } from '../json.ts'
+import { formatNumber, loadFirst } from '../yaml/index.ts'
 import { jsonTypeName } from './merge/json6902.ts'
 
 export interface DecodeContext {
@@ -102,4 +102,14 @@ function mismatch(value: Json, type: string, { path }: DecodeContext): BuildErro
 
 function isObject(value: Json): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Reads a document that is JSON when it begins with a brace: JSON has escapes that YAML lacks. @throws BuildError or ParseError */
+export function jsonOrYaml(source: string, file: string | undefined): Json | undefined {
+  if (!source.startsWith('{')) return loadFirst(source, { dialect: 'sigs', file })
+  try {
+    return parseJson(source)
+  } catch (error) {
+    throw new BuildError(`${file ?? 'the document'}: ${messageOf(error)}`, file === undefined ? {} : { file }, { cause: error })
+  }
 }

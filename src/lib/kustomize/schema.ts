@@ -2,7 +2,7 @@
 
 import { BuildError } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
-import { loadFirst } from '../yaml/index.ts'
+import { jsonOrYaml } from './decode.ts'
 import { openApi } from './tables/openapi.generated.ts'
 
 /** A type, as far as merging depends on it. */
@@ -121,7 +121,7 @@ const NO_FIELDS: ReadonlyMap<string, Schema> = new Map()
 
 /** Reads an OpenAPI document (JSON or YAML) that a user hands in. */
 function parseDefinitions(text: string, file: string | undefined): Definitions {
-  const document = loadFirst(text, { dialect: 'sigs', file })
+  const document = jsonOrYaml(text, file)
   const root = asObject(document)
   const definitions = asObject(root.definitions)
   const schemas = new Map<string, Schema>()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ParseError } from '../../../src/lib/errors.ts'
-import { compareKeys, type Dialect, emit, loadAll } from '../../../src/lib/yaml/index.ts'
+import { compareKeys, type Dialect, emit, loadAll, parseNodes, printNode } from '../../../src/lib/yaml/index.ts'
 
 function load(text: string, dialect: Dialect = 'sigs') {
   return loadAll(text, { dialect, file: 'a.yaml' })[0]
@@ -77,10 +77,52 @@ describe('loadAll', () => {
     expect(() => load('a: &a [*a]', 'kyaml')).toThrow('contains itself')
   })
 
+  it.each([
+    ['a: {b: 1,\nc: 2\n}', { a: { b: 1, c: 2 } }],
+    ['a: "one\ntwo"', { a: 'one two' }],
+    ['a: b\n  c\n\n  d', { a: 'b c\nd' }],
+    ['? a\n: b', { a: 'b' }],
+    ['a: &x 1\nb: *x', { a: 1, b: 1 }],
+    ['a: [b: c, {d}]', { a: [{ b: 'c' }, { d: null }] }],
+    ['a:\n- b\n-\n  c: d', { a: ['b', { c: 'd' }] }],
+    ['a: >\n  x\n  y\n\n   z\n', { a: 'x y\n\n z\n' }],
+    ['a: |2-\n   x\n', { a: ' x' }],
+    ['a: b#c\nd: e # f', { a: 'b#c', d: 'e' }],
+    ["\"a b\": 'it''s'", { 'a b': "it's" }],
+    ['a: "x\\\n  y\\u263a"', { a: 'xy\u263a' }],
+  ])('takes what libyaml takes: %j', (text, expected) => {
+    expect(load(text, 'kyaml')).toEqual(expected)
+  })
+
+  it.each([
+    ['a: b: c', 'yaml: mapping values are not allowed in this context'],
+    ['x: 1\na: b: c', 'yaml: line 2: mapping values are not allowed in this context'],
+    ['x: 1\na: @b', 'yaml: line 2: found character that cannot start any token'],
+    ['x: 1\na\nb: 1', `yaml: line 2: could not find expected ':'`],
+    ['x: 1\na: "b', 'yaml: line 2: found unexpected end of stream'],
+    ['x: 1\na: [b\nc: d', `yaml: line 1: did not find expected ',' or ']'`],
+    ['x:\n  a: 1\n - b', 'yaml: line 2: did not find expected key'],
+    ['x: 1\na: *b', `yaml: line 2: unknown anchor 'b' referenced`],
+    ['x: 1\na: "\\q"', 'yaml: line 2: found unknown escape character'],
+    ['%YAML 1.2\n---\na: 1', 'yaml: found incompatible YAML document'],
+  ])('refuses what libyaml refuses, in its words: %j', (text, message) => {
+    expect(() => loadAll(text, { dialect: 'kyaml' })).toThrow(expect.objectContaining({ message }))
+  })
+
   it('has a value for each document, none for comments alone', () => {
     expect(loadAll('a: 1\n---\n---\nb: 2\n', { dialect: 'sigs' })).toEqual([{ a: 1 }, null, { b: 2 }])
     expect(loadAll('# nothing\n', { dialect: 'sigs' })).toEqual([])
   })
+})
+
+describe('printNode', () => {
+  it.each(['a: 1\nb:\n- c\n- d: "e"\n  f: \'g\'\n', 'a: {b: [1, 2]}\n', 'a: |\n  x\n  y\nb: []\n'])(
+    'keeps order and styles of %j',
+    (text) => {
+      const [node] = parseNodes(text, { dialect: 'kyaml' })
+      expect(node && printNode(node)).toBe(text)
+    },
+  )
 })
 
 describe('emit', () => {

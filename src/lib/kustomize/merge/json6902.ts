@@ -5,7 +5,7 @@
  */
 
 import { BuildError } from '../../errors.ts'
-import type { Json, JsonObject } from '../../json.ts'
+import { type Json, type JsonObject, parseJson } from '../../json.ts'
 import { loadFirst } from '../../yaml/index.ts'
 
 /** One operation, as written. */
@@ -17,7 +17,7 @@ export type Operation = JsonObject
  */
 export function parseJsonPatch(text: string, file?: string): Operation[] | undefined {
   if (text === '') throw new BuildError('empty json patch operations')
-  const value = loadFirst(text, { dialect: 'sigs', file }) ?? null
+  const value = text.startsWith('[') ? strictJson(text, file) : (loadFirst(text, { dialect: 'sigs', file }) ?? null)
   if (value === null) return undefined
   if (!Array.isArray(value))
     throw new BuildError(`json: cannot unmarshal ${jsonTypeName(value)} into Go value of type jsonpatch.Patch`)
@@ -25,6 +25,16 @@ export function parseJsonPatch(text: string, file?: string): Operation[] | undef
     if (isObject(item)) return item
     throw new BuildError(`json: cannot unmarshal ${jsonTypeName(item)} into Go value of type jsonpatch.Operation`)
   })
+}
+
+/** What begins as a JSON list has to be JSON all through. @throws BuildError */
+function strictJson(text: string, file: string | undefined): Json {
+  try {
+    return parseJson(text)
+  } catch (error) {
+    // The reason quotes the text, which may be of a Secret.
+    throw new BuildError('the patch begins as JSON but is not JSON', file === undefined ? {} : { file }, { cause: error })
+  }
 }
 
 /** Go's word for the type of a JSON value. */
