@@ -111,12 +111,14 @@ export function expandAliases(root: Node, file?: string, budget: NodeBudget = { 
   }
 
   function mergeKeys(map: Node): void {
-    const at = map.content.findIndex((key, i) => i % 2 === 0 && key.tag === '!!merge')
+    const isKey = (key: Node, i: number): boolean => i % 2 === 0 && key.value === '<<'
+    // The first key of that name goes, even in quotes, when it is not merged.
+    const at = map.content.findIndex(isKey)
     if (at < 0) return
-    if (map.content.some((key, i) => i > at && i % 2 === 0 && key.tag === '!!merge')) {
-      throw yamlError('duplicate merge key', file, map.line)
-    }
-    const [, value] = map.content.splice(at, 2)
+    const merges = map.content.flatMap((key, i) => (isKey(key, i) && key.tag === '!!merge' ? [map.content[i + 1]] : []))
+    if (merges.length > 1) throw yamlError('duplicate merge key', file, map.line)
+    map.content.splice(at, 2)
+    const [value] = merges
     const sources = value ? mergeSources(value) : []
     const own = new Set(map.content.filter((_, i) => i % 2 === 0).map((key) => key.value))
     for (const source of sources) {
@@ -150,6 +152,7 @@ class Decoder {
   readonly #options: DecodeOptions
   #aliased = 0
   #insideAlias = 0
+  #flowLevel = 0
   readonly #open = new Set<Node>()
 
   constructor(options: DecodeOptions) {
@@ -163,12 +166,20 @@ class Decoder {
       case 'scalar':
         return this.#scalar(node)
       case 'seq':
-        return node.content.map((item) => this.decode(item))
+        return this.#collection(node, () => node.content.map((item) => this.decode(item)))
       case 'map':
-        return this.#map(node)
+        return this.#collection(node, () => this.#map(node))
       case 'alias':
         return this.#throughAlias(node, (target) => this.decode(target))
     }
+  }
+
+  #collection<T extends Json>(node: Node, read: () => T): T {
+    if (node.style !== 'flow') return read()
+    this.#flowLevel++
+    const value = read()
+    this.#flowLevel--
+    return value
   }
 
   #throughAlias<T>(alias: Node, read: (target: Node) => T): T {
@@ -219,6 +230,7 @@ class Decoder {
   #key(node: Node): string {
     if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target))
     if (node.kind !== 'scalar') throw this.#error('a mapping key has to be a scalar', node)
+    if (this.#isLostNull(node, { isKey: true })) return ''
     const value = this.#scalar(node)
     if (typeof value === 'string') return value
     if (value === null) throw this.#error('a mapping key must not be null', node)
@@ -230,13 +242,19 @@ class Decoder {
 
   #scalar(node: Node): null | boolean | number | bigint | string {
     const value = node.style === 'folded' && this.#options.reprinted ? foldAgain(node.value) : node.value
-    if (node.tag === '!!str') return value
+    if (node.tag === '!!str' || this.#isLostNull(node)) return value
     if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
     const implied = resolveTag(value, this.#options.dialect)
-    if (node.style !== 'plain' && (node.tag === '' || node.tag === implied)) return value
+    const isQuoted = node.style !== 'plain' && node.style !== 'flow'
+    if (isQuoted && (node.tag === '' || node.tag === implied)) return value
     if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
     return this.#resolved(node, implied)
+  }
+
+  /** A null without text needs quotes between brackets, and as a key: written and read once more it is an empty text. */
+  #isLostNull(node: Node, { isKey = false } = {}): boolean {
+    return this.#options.reprinted === true && node.value === '' && node.tag === '!!null' && (isKey || this.#flowLevel > 0)
   }
 
   /** An explicit tag that the text alone would not have: only integers may be read as floats. */
