@@ -2,7 +2,7 @@
 import type { Kind } from '../api/kind.ts'
 import { type FluxObject, requestedAt } from '../api/meta.ts'
 import { isNewer, type Key, keyOf, keyText } from '../api/object.ts'
-import type { Informer, StoreEvent } from '../kube/informer.ts'
+import { type Informer, type StoreEvent, withoutManagedFields } from '../kube/informer.ts'
 import type { Recorder } from './events.ts'
 import { Queue } from './queue.ts'
 import type { Cause, Environment, Loop } from './reconcile.ts'
@@ -97,6 +97,7 @@ class LoopController<T extends FluxObject> implements Controller {
     this.#informer = informers.get<T>(loop.kind, {
       ...(flags.watchLabelSelector !== '' && { labelSelector: flags.watchLabelSelector }),
       ...(!flags.watchAllNamespaces && { namespace: flags.runtimeNamespace }),
+      transform: withoutManagedFields,
     })
   }
 
