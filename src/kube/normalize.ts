@@ -59,12 +59,13 @@ type Fields = Readonly<Record<string, unknown>>
 /** `stringData` is turned into `data`: the API server would do so too, but nobody would own the keys then. */
 function secretData(object: KubeObject): KubeObject {
   const { stringData } = object
+  const data = object.data ?? {}
   if (!isFields(stringData)) return object
   const entries = Object.entries(stringData)
-  // Something else than text is left for the API server to refuse.
-  if (!entries.every(([, value]) => typeof value === 'string')) return object
+  // What has the wrong type is left for the API server to refuse.
+  if (!isFields(data) || !entries.every(([, value]) => typeof value === 'string')) return object
   const encoded = Object.fromEntries(entries.map(([key, value]) => [key, Buffer.from(String(value)).toString('base64')]))
-  return { ...without(object, 'stringData'), data: { ...(isFields(object.data) && object.data), ...encoded } }
+  return { ...without(object, 'stringData'), data: { ...data, ...encoded } }
 }
 
 /** Ports without a protocol get TCP: it is part of their merge key. Source: kubernetes-sigs/structured-merge-diff issue 130. */

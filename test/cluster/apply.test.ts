@@ -180,6 +180,17 @@ describe('applying', () => {
     }
   })
 
+  it('F-SEC-07 refuses a Secret whose data is a list, also beside stringData, and names the field', async () => {
+    const { apply } = engine('listed')
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'listed', namespace } }
+    for (const more of [{}, { stringData: { user: 'me' } }]) {
+      const failure = await failureOf(apply([{ ...secret, data: ['aHVudGVyMg=='], ...more } as KubeObject]))
+      expect(failure.message).toMatch(new RegExp(`^Secret/${namespace}/listed dry-run failed.*\\bdata: expected map`))
+      expect(failure.message).not.toMatch(/hunter2|aHVudGVyMg/)
+    }
+    expect(await client.find(refOf(secret))).toBeUndefined()
+  })
+
   it('copes with a few hundred objects', async () => {
     const { applier, apply, owner } = engine('many')
     const objects = Array.from({ length: 400 }, (_, index) => configMap(`many-${index}`, { key: `${index}` }))

@@ -61,6 +61,12 @@ describe('desiredObject', () => {
     expect(result).not.toHaveProperty('stringData')
   })
 
+  it('drops nothing of a Secret whose data is no map: it is for the API server to refuse', () => {
+    const secret = (data: unknown) => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'a' }, data, stringData: { b: 'c' } })
+    for (const data of [['MQ=='], 'MQ==', 1]) expect(normalized(secret(data))).toMatchObject({ data, stringData: { b: 'c' } })
+    expect(normalized(secret(null)).data).toEqual({ b: 'Yw==' })
+  })
+
   it('gives ports without a protocol TCP, in services and wherever pods are described', () => {
     const ports = [{ containerPort: 1 }, { containerPort: 2, protocol: 'UDP' }]
     const expected = [{ containerPort: 1, protocol: 'TCP' }, ports[1]]
