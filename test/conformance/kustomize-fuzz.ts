@@ -479,7 +479,9 @@ class Generator {
       return {
         target: this.#target(),
         patch: this.#mergePatch(),
-        ...(r.chance(0.3) && { options: { allowNameChange: true, allowKindChange: this.#generated.length === 0 && r.chance(0.5) } }),
+        ...(r.chance(0.3) && {
+          options: { allowNameChange: true, allowKindChange: this.#generated.length === 0 && r.chance(0.5) },
+        }),
       }
     return { patch: this.#mergePatch() }
   }

@@ -46,12 +46,19 @@ export function nodeToJson(node: Node, file?: string): Json {
 }
 
 /**
- * What is left of a folded text after go-yaml 3 has written and read it once more, as kustomize does with each object: a break next
- * to an indented line is doubled. Source: yaml_emitter_write_folded_scalar, which looks at the start of the text in place of the next line.
+ * What is left of a block text after go-yaml 3 has written and read it once more, as kustomize does with each object: in a folded one a
+ * break next to an indented line is doubled. Source: yaml_emitter_write_folded_scalar, which looks at the start of the text in place of
+ * the next line.
+ * @throws ParseError for a text that begins with a tab, which go-yaml writes but cannot read.
  */
+function printBlockAgain({ value: text, style, line }: Node, file: string | undefined): string {
+  if (text.endsWith(' ') || / \n/.test(text) || UNPRINTABLE.test(text)) return text
+  if (text.startsWith('\t')) throw yamlError('found a tab character where an indentation space is expected', file, line)
+  return style === 'folded' && text.includes('\n') ? foldAgain(text) : text
+}
+
 function foldAgain(text: string): string {
-  if (!text.includes('\n') || text.endsWith(' ') || / \n/.test(text) || UNPRINTABLE.test(text)) return text
-  const doubles = !/^\n*[ \t\n]/.test(text)
+  const doubles = !/^\n*(?:[ \t]|$)/.test(text)
   let written = ''
   let [afterBreak, indented] = [true, true]
   for (const char of text) {
@@ -241,7 +248,7 @@ class Decoder {
   }
 
   #scalar(node: Node): null | boolean | number | bigint | string {
-    const value = node.style === 'folded' && this.#options.reprinted ? foldAgain(node.value) : node.value
+    const value = this.#isBlock(node) ? printBlockAgain(node, this.#options.file) : node.value
     if (node.tag === '!!str' || this.#isLostNull(node)) return value
     if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
@@ -250,6 +257,10 @@ class Decoder {
     if (isQuoted && (node.tag === '' || node.tag === implied)) return value
     if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
     return this.#resolved(node, implied)
+  }
+
+  #isBlock(node: Node): boolean {
+    return this.#options.reprinted === true && this.#flowLevel === 0 && (node.style === 'literal' || node.style === 'folded')
   }
 
   /** A null without text needs quotes between brackets, and as a key: written and read once more it is an empty text. */

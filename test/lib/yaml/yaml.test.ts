@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ParseError } from '../../../src/lib/errors.ts'
-import { compareKeys, type Dialect, emit, loadAll, parseNodes, printNode } from '../../../src/lib/yaml/index.ts'
+import { compareKeys, type Dialect, emit, loadAll, nodeToJson, parseNodes, printNode } from '../../../src/lib/yaml/index.ts'
 
 function load(text: string, dialect: Dialect = 'sigs') {
   return loadAll(text, { dialect, file: 'a.yaml' })[0]
@@ -112,6 +112,26 @@ describe('loadAll', () => {
   it('has a value for each document, none for comments alone', () => {
     expect(loadAll('a: 1\n---\n---\nb: 2\n', { dialect: 'sigs' })).toEqual([{ a: 1 }, null, { b: 2 }])
     expect(loadAll('# nothing\n', { dialect: 'sigs' })).toEqual([])
+  })
+})
+
+describe('nodeToJson', () => {
+  const reprint = (text: string) => parseNodes(text, { dialect: 'kyaml', file: 'a.yaml' }).map((node) => nodeToJson(node, 'a.yaml'))
+
+  it.each([
+    ['k: >\n  a\n    b\n  c\n', 'a\n\n  b\nc\n'],
+    ['k: >\n  a\n  b\n', 'a b\n'],
+    ['k: |\n  a\n    b\n', 'a\n  b\n'],
+  ])('F-KUS-08 reads block texts as after one more printing: %#', (text, k) => {
+    expect(reprint(text)).toEqual([{ k }])
+  })
+
+  it('refuses a block text that begins with a tab, as go-yaml cannot read what it writes for it', () => {
+    expect(() => reprint('k: |\n  \ta\n')).toThrow(/^a\.yaml: yaml: line 2: found a tab character/)
+  })
+
+  it('turns a null without text into an empty text between brackets', () => {
+    expect(reprint('k: [{a: }]\nl:\n')).toEqual([{ k: [{ a: '' }], l: null }])
   })
 })
 
