@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Key, KubeObject, ObjectRef } from '../../src/api/object.ts'
 import { displayName, refOf } from '../../src/api/object.ts'
@@ -9,6 +11,7 @@ import type { Client } from '../../src/kube/client.ts'
 import { connect } from '../../src/kube/connect.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { kubectlOf } from '../tools/kubectl.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 
 const kubeconfig = inject('kubeconfig')
 const kubectl = kubectlOf(kubeconfig)
@@ -755,9 +758,7 @@ async function failureOf(promise: Promise<unknown>): Promise<ApplyError> {
 }
 
 async function kubectlStdin(args: readonly string[], object: KubeObject): Promise<void> {
-  const { writeFile, mkdtemp } = await import('node:fs/promises')
-  const { tmpdir } = await import('node:os')
-  const file = `${await mkdtemp(`${tmpdir()}/apply-test-`)}/object.json`
+  const file = join(await temporaryDirectory('apply'), 'object.json')
   await writeFile(file, JSON.stringify(object))
   await kubectl(...args.map((arg) => (arg === '-' ? file : arg)))
 }

@@ -1,7 +1,6 @@
 /** What a run of the Kustomization loop sees, by hand: a source with files, an applier that remembers, a context that records. */
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { GitRepository } from '../../src/api/gitrepository.ts'
 import type { Kustomization, KustomizationStatus } from '../../src/api/kustomization.ts'
@@ -15,6 +14,7 @@ import type { UnpackedArtifact } from '../../src/runtime/artifacts.ts'
 import { ArtifactNotFound } from '../../src/runtime/artifacts.ts'
 import type { Cause, ConditionState, Context, EventDraft, Loop, Outcome } from '../../src/runtime/reconcile.ts'
 import { ManualClock } from '../fakes/clock.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 
 /** Objects in a map, with the indexes of the real store. */
 export class FakeInformer<T extends KubeObject> {
@@ -133,7 +133,7 @@ export class World {
 
   /** Makes the source's artifact from files. */
   async commit(revision: string, files: Record<string, string>): Promise<void> {
-    const directory = await mkdtemp(join(tmpdir(), 'sluice-world-'))
+    const directory = await temporaryDirectory('world')
     for (const [path, text] of Object.entries(files)) {
       await mkdir(dirname(join(directory, path)), { recursive: true })
       await writeFile(join(directory, path), text)

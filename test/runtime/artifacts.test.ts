@@ -24,6 +24,7 @@ import { ArtifactNotFound } from '../../src/runtime/artifacts.ts'
 import { UnpackedArtifacts } from '../../src/runtime/unpacked.ts'
 import { ManualClock } from '../fakes/clock.ts'
 import { rawArchive } from '../lib/tarball/archives.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 import { commit, never, owner, type TestStore, testStore } from './artifact-fixtures.ts'
 
 const folderOf = (store: TestStore) => join(store.directory, 'gitrepository/flux-system/podinfo')
@@ -518,7 +519,7 @@ describe('UnpackedArtifacts', () => {
 
 describe('starting', () => {
   it('names the folder when it cannot be used', async () => {
-    const file = join(mkdtempSync(join(tmpdir(), 'start-')), 'file')
+    const file = join(await temporaryDirectory('start'), 'file')
     writeFileSync(file, '')
     await expect(testStore({ directory: file })).rejects.toThrow(/ENOTDIR.*file/)
   })

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createConnection, createServer, type Server, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import type { Kind } from '../../src/api/kind.ts'
@@ -18,6 +17,7 @@ import { createLogger } from '../../src/runtime/log.ts'
 import { runManager } from '../../src/runtime/manager.ts'
 import { createMetrics } from '../../src/runtime/metrics.ts'
 import type { Environment } from '../../src/runtime/reconcile.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 import { done, gate, isCurrent, openCluster, type Reconcile, type WidgetLoop, widgetKind, within } from './harness.ts'
 
 interface Line {
@@ -187,7 +187,7 @@ describe('manager', () => {
     const text = await readFile(kubeconfig, 'utf8')
     const server = new URL(/https:[^\s"',]+/.exec(text)?.[0] ?? '')
     await using road = await closedRoad(Number(server.port))
-    const detour = join(await mkdtemp(join(tmpdir(), 'sluice-')), 'kubeconfig')
+    const detour = join(await temporaryDirectory('detour'), 'kubeconfig')
     await writeFile(detour, text.replace(server.host, `127.0.0.1:${road.port}`))
     await using manager = await startManager({ kubeconfig: detour, namespace: cluster.namespace })
     const complaint = await manager.untilLogged(({ msg }) => msg === 'waiting for the Kubernetes API')
