@@ -15,6 +15,8 @@ export interface BuildInput {
   readonly settings: Settings
   readonly commonMetadata: KustomizationSpec['commonMetadata']
   readonly substitution: Substitution | undefined
+  /** How long all remote bases and files together may take; undefined where they are not allowed. */
+  readonly remoteTimeoutMs: number | undefined
 }
 
 export interface BuildOutput {
@@ -26,6 +28,8 @@ export interface BuildOutput {
   /** Paths of files and of directories that were looked at, whether they exist or not. */
   readonly reads: readonly string[]
   readonly lists: readonly string[]
+  /** The next build may give something else though no file has changed: it used remote content that may move. */
+  readonly mayMove: boolean
   readonly warnings: readonly string[]
 }
 

@@ -8,18 +8,21 @@ import type { Json, JsonObject } from '../lib/json.ts'
 import { build } from '../lib/kustomize/index.ts'
 import type { Tree } from '../lib/tree.ts'
 import { emit } from '../lib/yaml/index.ts'
+import type { TaskContext } from '../runtime/workers.ts'
 import { type BuildInput, type BuildOutput, pathInArtifact } from './build-task.ts'
 import { generateKustomization, type KustomizationFile, manifestProblem } from './generate.ts'
+import { Remotes } from './remote.ts'
 import { type Built, substituteVariables } from './substitute.ts'
 import type { Substitution } from './variables.ts'
 
 /** @throws BuildError or ParseError with a message that names the file, and the line where there is one. */
-export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
+export async function buildManifests(input: BuildInput, { signal }: TaskContext): Promise<BuildOutput> {
   const recorded = recordedTree(diskTree(input.directory))
   const directory = pathInArtifact(input.path)
   if (recorded.tree.list(directory) === undefined) throw new BuildError(`path '${input.path}' is not a directory`)
   const kustomization = generateKustomization(recorded.tree, directory, input.settings)
-  const { resources, files, warnings } = await runKustomize(recorded.tree, directory, kustomization)
+  await using remotes = remotesOf(input, signal)
+  const { resources, files, warnings } = await runKustomize(recorded.tree, directory, { ...kustomization, remotes })
 
   const built = resources
     .map((object, index) => substituted(checked({ object, file: files[index] }), input.substitution))
@@ -35,15 +38,26 @@ export async function buildManifests(input: BuildInput): Promise<BuildOutput> {
     digest: `sha256:${digest.digest('hex')}`,
     reads: [...recorded.reads],
     lists: [...recorded.lists],
+    mayMove: remotes?.mayMove ?? false,
     warnings,
   }
 }
 
-async function runKustomize(tree: Tree, directory: string, { path, content, manifests }: KustomizationFile) {
+function remotesOf({ remoteTimeoutMs: timeoutMs }: BuildInput, signal: AbortSignal): Remotes | undefined {
+  return timeoutMs === undefined ? undefined : new Remotes({ signal, timeoutMs })
+}
+
+interface Kustomize extends KustomizationFile {
+  readonly remotes: Remotes | undefined
+}
+
+async function runKustomize(tree: Tree, directory: string, { path, content, manifests, remotes }: Kustomize) {
   try {
     return await build(content === undefined ? tree : withFile(tree, path, content), directory, {
       loadRestrictor: 'LoadRestrictionsNone',
       reorder: 'none',
+      lenientRoot: true,
+      ...(remotes && { remote: (request) => remotes.load(request) }),
     })
   } catch (error) {
     for (const file of manifests) {

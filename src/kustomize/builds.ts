@@ -23,6 +23,7 @@ interface Remembered {
   readonly variables: string
   /** Hash of what the artifact has at `reads` and `lists`. */
   readonly files: string
+  readonly mayMove: boolean
 }
 
 export interface WantedObjects extends Manifests {
@@ -33,7 +34,7 @@ export interface WantedObjects extends Manifests {
 export interface BuildRequest {
   readonly unpacked: UnpackedArtifact
   readonly substitution: Substitution | undefined
-  readonly environment: Pick<Environment, 'workers' | 'log'>
+  readonly environment: Pick<Environment, 'workers' | 'log' | 'flags'>
   readonly signal: AbortSignal
 }
 
@@ -61,9 +62,9 @@ export class Builds {
       const { items, digest } = known
       return { items, digest, load: once(async () => (await this.#build(ks, input, request)).objects) }
     }
-    const { objects, items, digest, reads, lists } = await this.#build(ks, input, request)
+    const { objects, items, digest, reads, lists, mayMove } = await this.#build(ks, input, request)
     const files = filesHash(request.unpacked, { reads, lists })
-    this.#remembered.set(key, { items, digest, reads, lists, settings, variables, files })
+    this.#remembered.set(key, { items, digest, reads, lists, settings, variables, files, mayMove })
     return { items, digest, load: async () => objects }
   }
 
@@ -78,15 +79,21 @@ export class Builds {
     this.#remembered.delete(keyText(key))
   }
 
-  async #build(ks: Kustomization, input: BuildInput, { environment, signal }: BuildRequest): Promise<BuildOutput> {
+  async #build(ks: Kustomization, input: LocalInput, { environment, signal }: BuildRequest): Promise<BuildOutput> {
     this.#onBuild(keyOf(ks))
-    const output = await environment.workers.run(buildTask, input, { signal, timeoutMs: timeoutMs(ks) })
+    const remoteTimeoutMs = environment.flags.noRemoteBases ? undefined : timeoutMs(ks) * remoteShare
+    const output = await environment.workers.run(buildTask, { ...input, remoteTimeoutMs }, { signal, timeoutMs: timeoutMs(ks) })
     for (const warning of output.warnings) environment.log.info({ warning }, 'kustomize build warning')
     return output
   }
 }
 
-function inputOf(ks: Kustomization, request: Pick<BuildRequest, 'unpacked' | 'substitution'>): BuildInput {
+/** Slow servers are to end the build, not the thread that it runs in: others build there too. */
+const remoteShare = 0.9
+
+type LocalInput = Omit<BuildInput, 'remoteTimeoutMs'>
+
+function inputOf(ks: Kustomization, request: Pick<BuildRequest, 'unpacked' | 'substitution'>): LocalInput {
   const { unpacked, substitution } = request
   const { targetNamespace, namePrefix, nameSuffix, patches, components, ignoreMissingComponents, images, buildMetadata } = ks.spec
   const settings = { targetNamespace, namePrefix, nameSuffix, patches, components, ignoreMissingComponents, images, buildMetadata }
@@ -103,7 +110,7 @@ function defined(settings: { readonly [F in keyof Settings]?: Settings[F] | unde
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 
-function settingsHash({ directory: _, substitution: __, ...settings }: BuildInput): string {
+function settingsHash({ directory: _, substitution: __, ...settings }: LocalInput): string {
   return sha256([printJson(settings)])
 }
 
@@ -114,8 +121,9 @@ function variablesHash(substitution: Substitution | undefined): string {
   return sha256([String(substitution.strict), ...sorted.flat()])
 }
 
+/** Remote content that may have moved is looked at in each run, as Flux does. */
 function isCurrent(known: Remembered, unpacked: UnpackedArtifact): boolean {
-  return known.files === filesHash(unpacked, known)
+  return !known.mayMove && known.files === filesHash(unpacked, known)
 }
 
 function filesHash(unpacked: UnpackedArtifact, { reads, lists }: Pick<Remembered, 'reads' | 'lists'>): string {

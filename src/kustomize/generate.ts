@@ -1,6 +1,6 @@
 /**
  * The kustomization file that is built: the user's, or one that lists all manifests of the directory, with the settings of the spec merged
- * in. Source: github.com/fluxcd/pkg/kustomize kustomize_generator.go.
+ * in. What kustomize does not know in it stays: the build leaves that out. Source: github.com/fluxcd/pkg/kustomize kustomize_generator.go.
  */
 import type { KustomizationSpec } from '../api/kustomization.ts'
 import { BuildError, messageOf } from '../lib/errors.ts'
@@ -33,15 +33,6 @@ export interface KustomizationFile {
 /** Source: sigs.k8s.io/kustomize konfig.RecognizedKustomizationFileNames; the first that exists counts. */
 const fileNames = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'] as const
 
-/** What kustomize knows; Flux drops other fields of this one file unseen. Source: sigs.k8s.io/kustomize types.Kustomization. */
-const knownFields: ReadonlySet<string> = new Set([
-  ...['apiVersion', 'kind', 'metadata', 'openapi', 'namePrefix', 'nameSuffix', 'namespace', 'commonLabels', 'labels'],
-  ...['commonAnnotations', 'patchesStrategicMerge', 'patchesJson6902', 'patches', 'images', 'imageTags', 'replacements'],
-  ...['replicas', 'vars', 'sortOptions', 'resources', 'components', 'crds', 'bases', 'configMapGenerator', 'secretGenerator'],
-  ...['helmGlobals', 'helmCharts', 'helmChartInflationGenerator', 'generatorOptions', 'configurations', 'generators'],
-  ...['transformers', 'validators', 'buildMetadata'],
-])
-
 /**
  * @param directory where to build: a clean path of the tree.
  * @throws ParseError for a kustomization file that is no YAML, BuildError for one that is no mapping and for a bad component path.
@@ -55,8 +46,7 @@ export function generateKustomization(tree: Tree, directory: string, settings: S
     return { path: join(directory, fileNames[0]), content, manifests }
   }
   const original = parse(found.path, found.text)
-  const known = Object.fromEntries(Object.entries(original).filter(([field]) => knownFields.has(field)))
-  const complete = isEmpty(known.resources) ? { ...known, buildMetadata: ['originAnnotations'] } : known
+  const complete = isEmpty(original.resources) ? { ...original, buildMetadata: ['originAnnotations'] } : original
   const content = emit(merged(complete, tree, directory, settings))
   return { path: found.path, content: content === emit(original) ? undefined : content, manifests: [] }
 }
@@ -90,7 +80,7 @@ function kustomizationOf(resources: readonly string[]): JsonObject {
  */
 export function manifestProblem(tree: Tree, path: string): string | undefined {
   try {
-    const documents = loadAll(new TextDecoder().decode(tree.read(path)), { dialect: 'kyaml', file: path })
+    const documents = loadAll(new TextDecoder().decode(tree.read(path)), { dialect: 'kyaml' })
     const isManifest = documents.every((document) => document === null || hasIdentity(document))
     return isManifest ? undefined : 'every document has to be a Kubernetes object with apiVersion, kind and metadata.name'
   } catch (error) {

@@ -36,6 +36,13 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+/** What a socket or TLS said, where a client has wrapped it: that is what a person needs. */
+export function rootMessageOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError && thrown.errors.length > 0) return rootMessageOf(thrown.errors[0])
+  if (thrown instanceof Error && thrown.cause instanceof Error) return rootMessageOf(thrown.cause)
+  return messageOf(thrown)
+}
+
 /** The code of a system error, such as `ENOENT`; undefined for other errors. */
 export function codeOf(thrown: unknown): string | undefined {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined

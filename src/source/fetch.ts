@@ -8,7 +8,6 @@ import {
   fetchCommit,
   isGitError,
   listFiles,
-  type Proxies,
   parseRemoteUrl,
   type Reference,
   Remote,
@@ -18,6 +17,7 @@ import {
 } from '../lib/git/index.ts'
 import { isIgnored } from '../lib/ignore/index.ts'
 import { ArchiveError, type TarballEntry, writeTarball } from '../lib/tarball/index.ts'
+import { environmentProxies } from '../runtime/proxies.ts'
 import type { Task, TaskContext } from '../runtime/workers.ts'
 import { ignoreFileName, sourcePatterns } from './sourceignore.ts'
 
@@ -136,14 +136,4 @@ function withoutPath(error: unknown): string {
 function subjectOf(message: string): string {
   const characters = [...(message.split('\n', 1)[0] ?? '')]
   return characters.length > 50 ? `${characters.slice(0, 50).join('')}...` : characters.join('')
-}
-
-/** Source: Go net/http.ProxyFromEnvironment. */
-function environmentProxies(): Proxies {
-  const { env } = process
-  return {
-    http: env.HTTP_PROXY ?? env.http_proxy,
-    https: env.HTTPS_PROXY ?? env.https_proxy,
-    none: env.NO_PROXY ?? env.no_proxy,
-  }
 }

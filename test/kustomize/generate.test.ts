@@ -61,12 +61,6 @@ describe('a directory with a kustomization file', () => {
     expect(content).toMatchObject({ buildMetadata: ['originAnnotations'] })
   })
 
-  it('leaves out fields that kustomize does not know, as Flux does', () => {
-    expect(generated({ 'kustomization.yaml': 'resources: [a.yaml]\nresouces: [b.yaml]\n' }).content).toEqual({
-      resources: ['a.yaml'],
-    })
-  })
-
   it('names the file when it is no mapping', () => {
     expect(() => generated({ 'kustomization.yaml': '- a.yaml\n' })).toThrow('apps/kustomization.yaml')
     expect(() => generated({ 'kustomization.yaml': 'a: [\n' })).toThrow('apps/kustomization.yaml')

@@ -125,10 +125,14 @@ export class World {
   readonly flags = {
     watchAllNamespaces: true,
     requeueDependencyMs: 30_000,
+    httpRetry: 9,
     noCrossNamespaceRefs: false,
+    noRemoteBases: false,
     featureGates: new Map<string, boolean>(),
     watchConfigsLabelSelector: 'reconcile.fluxcd.io/watch=Enabled',
   }
+  /** What every download fails with. */
+  outage: Error | undefined
   readonly #artifacts = new Map<string, UnpackedArtifact>()
 
   /** Makes the source's artifact from files. */
@@ -175,12 +179,16 @@ export class World {
       informers: { get: ({ kind }: { kind: string }) => (kind === 'Kustomization' ? this.kustomizations : this.sources) },
       artifacts: {
         open: async ({ digest }: { digest: string }) => {
+          if (this.outage) throw this.outage
           const unpacked = this.#artifacts.get(digest)
           if (!unpacked) throw new ArtifactNotFound(digest)
           return unpacked
         },
       },
-      workers: { run: (_: unknown, input: Parameters<typeof buildManifests>[0]) => buildManifests(structuredClone(input)) },
+      workers: {
+        run: (_: unknown, input: Parameters<typeof buildManifests>[0]) =>
+          buildManifests(structuredClone(input), { signal: new AbortController().signal }),
+      },
       clock: this.clock,
       log,
       flags: this.flags,

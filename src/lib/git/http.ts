@@ -1,7 +1,7 @@
 /** One Git server over HTTP(S): connections, credentials, redirects, and what an error of it means. */
 import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
-import { messageOf } from '../errors.ts'
+import { rootMessageOf } from '../errors.ts'
 import { GitError } from './errors.ts'
 
 export type Credentials = { readonly username: string; readonly password: string } | { readonly bearerToken: string }
@@ -180,7 +180,7 @@ export class HttpEndpoint implements AsyncDisposable {
     const { signal } = this.#options
     if (signal.aborted) return signal.reason
     if (error instanceof GitError) return error
-    return new GitError('network', this.redact(rootMessage(error)), { cause: error })
+    return new GitError('network', this.redact(rootMessageOf(error)), { cause: error })
   }
 
   /** Text of the server's as it may be shown: one line, no control characters, no credential that it sends back. */
@@ -219,11 +219,4 @@ function secretsOf(credentials: Credentials | undefined): string[] {
   if ('bearerToken' in credentials) return [credentials.bearerToken].filter(Boolean)
   const { password } = credentials
   return [basic(credentials), encodeURIComponent(password), password].filter(Boolean)
-}
-
-/** undici wraps what the socket or TLS said: that is what a person needs. */
-function rootMessage(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return rootMessage(error.errors[0])
-  if (error instanceof Error && error.cause instanceof Error) return rootMessage(error.cause)
-  return messageOf(error)
 }

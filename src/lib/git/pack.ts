@@ -77,6 +77,10 @@ export class Pack {
     return pack
   }
 
+  get sizeBytes(): number {
+    return this.#bytes.length
+  }
+
   has(id: string): boolean {
     return this.#offsets.has(id)
   }

@@ -20,6 +20,7 @@ export type Reorder = 'none' | 'legacy' | 'unspecified'
 export interface TargetOptions {
   readonly reorder: Reorder
   readonly addManagedByLabel: boolean
+  readonly lenientRoot: boolean
   readonly limits: YamlLimits
 }
 
@@ -31,7 +32,7 @@ export interface BuiltResources {
 /** Builds a folder. @throws BuildError or ParseError; NeedsRemote when something has to be fetched first. */
 export function buildTarget(tree: Tree, path: string, sources: Sources, options: TargetOptions): BuiltResources {
   const build: Build = { schemas: new SchemaSet(), limits: options.limits, warnings: [] }
-  const target = Target.load(Loader.at(tree, path, sources), build)
+  const target = Target.load(Loader.at(tree, path, sources), build, { lenient: options.lenientRoot })
   target.stateSchema()
   const { kustomization } = target
   const resources = target.finish()

@@ -6,17 +6,17 @@
  * `generators/` or `transformers/`; `resource.ts` and `resmap.ts` are what these work on.
  */
 
-import { BuildError } from '../errors.ts'
+import { BuildError, messageOf } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { Tree } from '../tree.ts'
 import { emit, type YamlLimits } from '../yaml/index.ts'
 import { buildTarget, type Reorder } from './build.ts'
-import { type LoadRestrictor, NeedsRemote, remoteKey } from './loader.ts'
+import { HttpError, type LoadRestrictor, NeedsRemote, type Remotes, remoteKey } from './loader.ts'
 import type { RemoteLoader, RemoteRequest } from './remote.ts'
 
 export type { Reorder } from './build.ts'
 export type { LoadRestrictor } from './loader.ts'
-export type { RemoteLoader, RemoteRequest, RepoSpec } from './remote.ts'
+export { type RemoteLoader, type RemoteRequest, type RepoSpec, repoSpecOf } from './remote.ts'
 export { KUSTOMIZATION_FILES } from './target.ts'
 
 /** kustomize's flags. */
@@ -27,6 +27,8 @@ export interface BuildOptions {
   readonly reorder?: Reorder
   /** The flag --enable-managedby-label. */
   readonly addManagedByLabel?: boolean
+  /** Reads the outermost kustomization file as Flux does: fields that do not exist are dropped, numbers taken for texts. */
+  readonly lenientRoot?: boolean
   /** Fetches remote bases and files. Without it they are refused. */
   readonly remote?: RemoteLoader
   readonly limits?: YamlLimits & {
@@ -54,7 +56,7 @@ const MAX_REMOTES = 64
  * @throws BuildError or ParseError; the message names file, line and field where they are known, and the chain of bases.
  */
 export async function build(tree: Tree, path: string, options: BuildOptions = {}): Promise<BuildResult> {
-  const remotes = new Map<string, Tree | Uint8Array | undefined>()
+  const remotes = new Map<string, Tree | Uint8Array | Error | undefined>()
   for (;;) {
     try {
       return buildOnce(tree, path, options, remotes)
@@ -68,31 +70,29 @@ export async function build(tree: Tree, path: string, options: BuildOptions = {}
   }
 }
 
-async function fetchRemote(request: RemoteRequest, remote: RemoteLoader | undefined): Promise<Tree | Uint8Array | undefined> {
+/** What cannot be fetched is an error where it is named, so that the message tells which file names it. */
+async function fetchRemote(
+  request: RemoteRequest,
+  remote: RemoteLoader | undefined,
+): Promise<Tree | Uint8Array | Error | undefined> {
   const url = request.kind === 'git' ? request.raw : request.url
   if (!remote) throw new BuildError(`'${url}' is a remote base or file, and these are not allowed here: use a path in the source`)
   try {
     return await remote(request)
   } catch (error) {
-    throw new BuildError(
-      `failed to fetch '${url}': ${error instanceof Error ? error.message : String(error)}`,
-      {},
-      { cause: error },
-    )
+    if (error instanceof BuildError) throw error
+    const message = `failed to fetch '${url}': ${messageOf(error)}`
+    return request.kind === 'file' ? new HttpError(message, {}, { cause: error }) : new BuildError(message, {}, { cause: error })
   }
 }
 
-function buildOnce(
-  tree: Tree,
-  path: string,
-  options: BuildOptions,
-  remotes: ReadonlyMap<string, Tree | Uint8Array | undefined>,
-): BuildResult {
+function buildOnce(tree: Tree, path: string, options: BuildOptions, remotes: Remotes): BuildResult {
   const filesRead = new Map<string, string | undefined>()
   const sources = { restrictor: options.loadRestrictor ?? 'LoadRestrictionsRootOnly', remotes, filesRead }
   const built = buildTarget(tree, path, sources, {
     reorder: options.reorder ?? 'unspecified',
     addManagedByLabel: options.addManagedByLabel ?? false,
+    lenientRoot: options.lenientRoot ?? false,
     limits: options.limits ?? {},
   })
   const resources = built.resources.map((resource) => resource.toJson())

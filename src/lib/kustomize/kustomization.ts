@@ -283,13 +283,18 @@ export interface ParsedKustomization {
   readonly warnings: readonly string[]
 }
 
+export interface ParseOptions extends YamlLimits {
+  /** Drop fields that do not exist, and take numbers and booleans for texts where these are wanted. */
+  readonly lenient?: boolean
+}
+
 /**
  * Parses a kustomization file.
- * @throws BuildError for fields that do not exist, values of a wrong type, an empty file, a wrong kind or apiVersion.
+ * @throws BuildError for fields that do not exist (unless lenient), values of a wrong type, an empty file, a wrong kind or apiVersion.
  */
-export function parseKustomization(source: string, file: string, limits?: YamlLimits): ParsedKustomization {
+export function parseKustomization(source: string, file: string, options: ParseOptions = {}): ParsedKustomization {
   try {
-    const raw = decodeFile(source, limits)
+    const raw = decodeFile(source, options)
     return { kustomization: mend(raw), warnings: deprecations(raw) }
   } catch (error) {
     if (error instanceof BuildError && error.place.file === undefined) {
@@ -299,10 +304,10 @@ export function parseKustomization(source: string, file: string, limits?: YamlLi
   }
 }
 
-function decodeFile(source: string, limits: YamlLimits | undefined): Raw {
+function decodeFile(source: string, { lenient = false, ...limits }: ParseOptions): Raw {
   try {
     const value = loadFirst(source, { dialect: 'sigs', ...limits }) ?? null
-    const raw = rawKustomization(value, { strict: true, coerce: false, path: '' })
+    const raw = rawKustomization(value, { strict: !lenient, coerce: lenient, path: '' })
     if (isUnused(value)) throw new EmptyKustomization('kustomization.yaml is empty')
     return raw
   } catch (error) {

@@ -8,10 +8,13 @@ import { isRemoteFile, type RemoteRequest, type RepoSpec, repoSpecOf } from './r
 /** Whether files may lie outside of the folder of the kustomization that names them. */
 export type LoadRestrictor = 'LoadRestrictionsRootOnly' | 'LoadRestrictionsNone'
 
+/** What was fetched so far, by `remoteKey`; undefined for a file that the server does not have, an error for what failed. */
+export type Remotes = ReadonlyMap<string, Tree | Uint8Array | Error | undefined>
+
 /** What all loaders of one build share. */
 export interface Sources {
   readonly restrictor: LoadRestrictor
-  readonly remotes: ReadonlyMap<string, Tree | Uint8Array | undefined>
+  readonly remotes: Remotes
   /** Path → SHA-256 in hex, undefined for paths that were looked for in vain. */
   readonly filesRead: Map<string, string | undefined>
 }
@@ -179,7 +182,9 @@ function decode(content: Uint8Array, file: string): string {
 function fetched(request: RemoteRequest, sources: Sources): Tree | Uint8Array | undefined {
   const key = remoteKey(request)
   if (!sources.remotes.has(key)) throw new NeedsRemote(request)
-  return sources.remotes.get(key)
+  const found = sources.remotes.get(key)
+  if (found instanceof Error) throw found
+  return found
 }
 
 function requireFolder(tree: Tree, path: string, sources: Sources, shown = path): void {

@@ -20,7 +20,8 @@ export type RemoteRequest = ({ readonly kind: 'git' } & RepoSpec) | { readonly k
 
 /**
  * Fetches what a kustomization refers to: the tree of a repository, or a file (undefined when the server has none).
- * Bounding time and size is its own matter; what it throws becomes the build's error.
+ * Bounding time and size is its own matter. A BuildError that it throws ends the build; any other error is reported at the file that
+ * names the base.
  */
 export type RemoteLoader = (request: RemoteRequest) => Promise<Tree | Uint8Array | undefined>
 

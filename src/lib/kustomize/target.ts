@@ -86,10 +86,10 @@ export class Target {
     this.#buildMetadata = kustomization.buildMetadata
   }
 
-  static load(loader: Loader, build: Build): Target {
+  static load(loader: Loader, build: Build, { lenient } = { lenient: false }): Target {
     const { file, source } = findFile(loader)
     const path = loader.fileName(file)
-    const { kustomization, warnings } = parseKustomization(source, path, build.limits)
+    const { kustomization, warnings } = parseKustomization(source, path, { ...build.limits, lenient })
     build.warnings.push(...warnings.map((warning) => `${warning} (${path})`))
     const errors = typeErrors(kustomization)
     if (errors.length > 0)
