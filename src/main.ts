@@ -67,7 +67,6 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
       advertisedAddress: address,
       isServed: isServing,
       retention: { ttlMs: flags.artifactRetentionTtlMs, records: flags.artifactRetentionRecords },
-      httpRetry: flags.httpRetry,
       ...(env.SOURCE_CONTROLLER_LOCALHOST && { downloadHost: env.SOURCE_CONTROLLER_LOCALHOST }),
       clock: systemClock,
       workers,

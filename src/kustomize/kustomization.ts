@@ -17,7 +17,7 @@ import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
 import { healthRule } from './health-expressions.ts'
 import { withRun } from './history.ts'
 import { prune } from './prune.ts'
-import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
+import { Downloads, eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
 import { readSubstitution, type Substitution, withoutSecrets } from './variables.ts'
 import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
 
@@ -30,6 +30,7 @@ export interface KustomizationParts {
 export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loop<Kustomization> {
   const builds = new Builds(onBuild)
   const deadlines = new Deadlines()
+  const downloads = new Downloads()
   return {
     kind: kustomizationKind,
     controller: 'kustomize-controller',
@@ -38,11 +39,12 @@ export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loo
     inProgress: 'Reconciliation in progress',
     unsupported,
     watches: [sourceChanged, dependencyReady, substituteInputChanged, managedObjectChanged(applier)],
-    reconcile: (ks, context) => new Run(ks, context, { applier, builds, deadlines }).reconcile(),
+    reconcile: (ks, context) => new Run(ks, context, { applier, builds, deadlines, downloads }).reconcile(),
     finalize: (ks, context) => finalize(ks, context, applier),
     forget(key) {
       builds.forget(key)
       deadlines.forget(key)
+      downloads.forget(key)
       applier.forget(key)
     },
   }
@@ -59,6 +61,7 @@ interface Parts {
   readonly applier: Applier
   readonly builds: Builds
   readonly deadlines: Deadlines
+  readonly downloads: Downloads
 }
 
 /** After these an object may differ from what the watches told; after others only what is known to have changed is written. */
@@ -96,7 +99,7 @@ class Run {
 
   async #reconcileRevision(source: Source): Promise<Outcome<Kustomization>> {
     this.#progress('Fetching manifests', source)
-    const unpacked = await openArtifact(this.#ks, source, this.#context)
+    const unpacked = await openArtifact(this.#ks, source, { context: this.#context, ...this.#parts })
     await this.#findPath(source, unpacked)
     this.#context.set({ lastAttemptedRevision: source.revision })
 

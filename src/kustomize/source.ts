@@ -2,11 +2,11 @@
 import { gitRepositoryKind } from '../api/gitrepository.ts'
 import type { Kustomization } from '../api/kustomization.ts'
 import type { Artifact } from '../api/meta.ts'
-import { type Key, keyText } from '../api/object.ts'
+import { type Key, keyOf, keyText } from '../api/object.ts'
 import type { Store } from '../kube/informer.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
-import { ArtifactNotFound, type UnpackedArtifact } from '../runtime/artifacts.ts'
+import { ArtifactNotFound, ArtifactUnavailable, type UnpackedArtifact } from '../runtime/artifacts.ts'
 import { type Context, type EventDraft, Retryable, Stalled, Waiting } from '../runtime/reconcile.ts'
 
 import { allSources } from './stores.ts'
@@ -52,14 +52,56 @@ export async function readySource(ks: Kustomization, context: Context<Kustomizat
   return { artifact, revision: artifact.revision, ...(originRevision && { originRevision }) }
 }
 
-/** The artifact's files. @throws Waiting while the server does not have it, Retryable when it cannot be fetched or verified. */
-export async function openArtifact(ks: Kustomization, source: Source, context: Context<Kustomization>): Promise<UnpackedArtifact> {
-  try {
-    return await context.artifacts.open(source.artifact, context.signal)
-  } catch (error) {
-    if (context.signal.aborted) throw error
-    if (error instanceof ArtifactNotFound) throw notYet(context, 'Source is not ready, artifact not found')
-    throw failure(ks, source, 'ArtifactFailed', messageOf(error), error)
+/**
+ * The artifact's files. It may have to be downloaded and unpacked first, which holds no worker: one dead address must not hold up
+ * the Kustomizations of other sources.
+ * @throws Waiting while the server does not have it or does not answer, Retryable when it cannot be fetched or verified.
+ */
+export function openArtifact(ks: Kustomization, source: Source, { context, downloads }: Opening): Promise<UnpackedArtifact> {
+  const open = async (signal: AbortSignal) => {
+    try {
+      const unpacked = await context.artifacts.open(source.artifact, signal)
+      downloads.forget(keyOf(ks))
+      return unpacked
+    } catch (error) {
+      throw signal.aborted ? error : notOpened(error, ks, source, { context, downloads })
+    }
+  }
+  return context.parked(open, { early: true })
+}
+
+interface Opening {
+  readonly context: Context<Kustomization>
+  readonly downloads: Downloads
+}
+
+function notOpened(error: unknown, ks: Kustomization, source: Source, { context, downloads }: Opening): Error {
+  if (error instanceof ArtifactNotFound) return notYet(context, 'Source is not ready, artifact not found')
+  const retryMs = error instanceof ArtifactUnavailable ? downloads.failed(keyOf(ks), context.flags.httpRetry) : undefined
+  if (retryMs === undefined) return failure(ks, source, 'ArtifactFailed', messageOf(error), error)
+  return new Waiting('ArtifactFailed', `${messageOf(error)}, retrying in ${formatDuration(retryMs)}`, { retryMs })
+}
+
+const shortestGapMs = 5_000
+const longestGapMs = 30_000
+
+/** Downloads that failed in a row. Source: Flux's fetcher, which waits 5 to 30 seconds between attempts. */
+export class Downloads {
+  readonly #failures = new Map<string, number>()
+
+  /** How long to wait before the next attempt, in milliseconds; undefined when it has been retried as often as allowed. */
+  failed(key: Key, retries: number): number | undefined {
+    const failures = this.#failures.get(keyText(key)) ?? 0
+    if (failures >= retries) {
+      this.forget(key)
+      return undefined
+    }
+    this.#failures.set(keyText(key), failures + 1)
+    return Math.min(shortestGapMs * 2 ** failures, longestGapMs)
+  }
+
+  forget(key: Key): void {
+    this.#failures.delete(keyText(key))
   }
 }
 

@@ -4,43 +4,25 @@ import { pipeline } from 'node:stream/promises'
 import { request } from 'undici'
 import type { Artifact } from '../api/meta.ts'
 import { messageOf } from '../lib/errors.ts'
-import { ArtifactNotFound } from './artifacts.ts'
-import type { Clock } from './clock.ts'
+import { ArtifactNotFound, ArtifactUnavailable } from './artifacts.ts'
 
 export interface DownloadOptions {
-  readonly clock: Clock
-  /** Tries after the first one, for refused connections, broken transfers, 429 and 5xx. */
-  readonly retries: number
   readonly maxBytes: number
   /** Host and port in place of those of the URL. */
   readonly host?: string | undefined
   readonly signal: AbortSignal
 }
 
-/** The attempt may work when it is made again. */
-class TemporaryFailure extends Error {
-  override readonly name = 'TemporaryFailure'
-}
-
-const shortestWaitMs = 5_000
-const longestWaitMs = 30_000
 const headersTimeoutMs = 15_000
 const silenceTimeoutMs = 30_000
 
 /**
- * Downloads into `file`; the caller verifies the digest. Waits 5 to 30 seconds between attempts, as Flux does.
- * @throws ArtifactNotFound for 404 at once: the artifact may have been replaced, and waiting here would not bring it back.
+ * Downloads into `file`, in one attempt: who asks again does so with what the source says then. The caller verifies the digest.
+ * @throws ArtifactNotFound for 404; ArtifactUnavailable for refused connections, broken transfers, 429 and 5xx.
  */
 export async function downloadArtifact(artifact: Artifact, file: string, options: DownloadOptions): Promise<void> {
   const url = downloadUrl(artifact, options.host)
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await download(url, file, options)
-    } catch (error) {
-      if (!(error instanceof TemporaryFailure) || attempt >= options.retries) throw error
-    }
-    await delay(Math.min(shortestWaitMs * 2 ** attempt, longestWaitMs), options)
-  }
+  await download(url, file, options)
 }
 
 function downloadUrl(artifact: Artifact, host: string | undefined): URL {
@@ -55,7 +37,7 @@ async function download(url: URL, file: string, { signal, maxBytes }: DownloadOp
   const response = await request(url, { signal, headersTimeout: headersTimeoutMs, bodyTimeout: silenceTimeoutMs }).catch(
     (error: unknown) => {
       signal.throwIfAborted()
-      throw new TemporaryFailure(`failed to download ${url}: ${messageOf(error)}`, { cause: error })
+      throw new ArtifactUnavailable(`failed to download ${url}: ${messageOf(error)}`, { cause: error })
     },
   )
   if (response.statusCode !== 200) {
@@ -68,7 +50,7 @@ async function download(url: URL, file: string, { signal, maxBytes }: DownloadOp
     for (;;) {
       const next = await chunks.next().catch((error: unknown) => {
         signal.throwIfAborted()
-        throw new TemporaryFailure(`download of ${url} broke off: ${messageOf(error)}`, { cause: error })
+        throw new ArtifactUnavailable(`download of ${url} broke off: ${messageOf(error)}`, { cause: error })
       })
       if (next.done) return
       size += next.value.length
@@ -86,20 +68,5 @@ async function download(url: URL, file: string, { signal, maxBytes }: DownloadOp
 function refusal(url: URL, status: number): Error {
   if (status === 404) return new ArtifactNotFound(`artifact not found at ${url}`)
   const message = `failed to download ${url}: status ${status}`
-  return status === 429 || status >= 500 ? new TemporaryFailure(message) : new Error(message)
-}
-
-function delay(ms: number, { clock, signal }: DownloadOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
-    const abort = () => {
-      cancel()
-      reject(signal.reason)
-    }
-    const cancel = clock.after(ms, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    signal.addEventListener('abort', abort, { once: true })
-  })
+  return status === 429 || status >= 500 ? new ArtifactUnavailable(message) : new Error(message)
 }

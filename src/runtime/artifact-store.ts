@@ -8,7 +8,14 @@ import { unlessAborted } from '../lib/abort.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
 import { downloadArtifact } from './artifact-download.ts'
 import { artifactPath, isArtifactPath } from './artifact-path.ts'
-import { ArtifactNotFound, type ArtifactOwner, type Artifacts, type StagedArtifact, type UnpackedArtifact } from './artifacts.ts'
+import {
+  ArtifactNotFound,
+  type ArtifactOwner,
+  type Artifacts,
+  ArtifactUnavailable,
+  type StagedArtifact,
+  type UnpackedArtifact,
+} from './artifacts.ts'
 import type { Clock } from './clock.ts'
 import { DigestMismatch, hasDigest, UnpackedArtifacts, unpackTask } from './unpacked.ts'
 import type { Workers } from './workers.ts'
@@ -22,8 +29,6 @@ export interface ArtifactStoreOptions {
   readonly isServed: () => boolean
   /** `--artifact-retention-ttl` and `--artifact-retention-records`. */
   readonly retention: { readonly ttlMs: number; readonly records: number }
-  /** `--http-retry`. */
-  readonly httpRetry: number
   /** Host and port to download from in place of those in the URL. Source: Flux's SOURCE_CONTROLLER_LOCALHOST. */
   readonly downloadHost?: string
   readonly clock: Clock
@@ -174,7 +179,7 @@ export class ArtifactStore implements Artifacts {
         { timeoutMs: unpackTimeoutMs },
       )
     } catch (error) {
-      if (error instanceof ArtifactNotFound) throw error
+      if (error instanceof ArtifactNotFound || error instanceof ArtifactUnavailable) throw error
       // The next verification looks at the bytes again, and the source makes the artifact anew.
       if (error instanceof Error && error.name === DigestMismatch.name) this.#verified.delete(artifact.path)
       throw new Error(`failed to open artifact ${artifact.path}: ${diskTrouble(error) ?? messageOf(error)}`, { cause: error })
@@ -192,8 +197,6 @@ export class ArtifactStore implements Artifacts {
       if (artifact.url === this.#urlOf(artifact.path)) throw new ArtifactNotFound(`artifact ${artifact.path} is not in the store`)
     }
     await downloadArtifact(artifact, file, {
-      clock: this.#options.clock,
-      retries: this.#options.httpRetry,
       maxBytes: artifact.size ?? this.#limits.maxDownloadBytes,
       host: this.#options.downloadHost,
       signal: this.#closing.signal,

@@ -48,7 +48,7 @@ export interface Artifacts {
   remove(owner: ArtifactOwner): Promise<void>
   /**
    * The artifact's files: from this process's store, else downloaded from its URL and verified. Unpacked once per digest.
-   * @throws ArtifactNotFound while the server does not have it.
+   * @throws ArtifactNotFound while the server does not have it, ArtifactUnavailable when it could not be downloaded this time.
    */
   open(artifact: Artifact, signal: AbortSignal): Promise<UnpackedArtifact>
 }
@@ -56,4 +56,9 @@ export interface Artifacts {
 /** The artifact is not in the store, or the server answers 404: retry later. */
 export class ArtifactNotFound extends Error {
   override readonly name = 'ArtifactNotFound'
+}
+
+/** The server cannot be reached, or cannot answer now: the same download may work when it is tried again. */
+export class ArtifactUnavailable extends Error {
+  override readonly name = 'ArtifactUnavailable'
 }

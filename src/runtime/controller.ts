@@ -251,8 +251,9 @@ class LoopController<T extends FluxObject> implements Controller {
     }
   }
 
-  #plan(key: Key, { result, next }: RunEnd): void {
+  #plan(key: Key, { result, unheeded = new Set(), next }: RunEnd): void {
     if (this.#intake.signal.aborted) return
+    for (const cause of unheeded) this.#queue.add(key, cause)
     if (result === 'success' || result === 'stalled') this.#queue.succeeded(key)
     if (next === 'backoff') this.#queue.retry(key)
     else if (next) this.#queue.add(key, next.cause, next.afterMs)

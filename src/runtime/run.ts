@@ -26,6 +26,8 @@ import { StatusDraft, StatusError, Vanished } from './status.ts'
 export interface RunEnd {
   readonly result: RunResult
   readonly reason?: string
+  /** What asked for the run, where it ended before it did anything. */
+  readonly unheeded?: Turn['causes']
   readonly next?: { readonly afterMs: number; readonly cause: 'interval' | 'retry' } | 'backoff'
 }
 
@@ -61,6 +63,12 @@ const mostConflicts = 8
 /** Ends a run that waited when something happened to its object. Never leaves this file. */
 class Preempted extends Error {
   override readonly name = 'Preempted'
+  /** Before anything was done. */
+  readonly early: boolean
+  constructor(early: boolean) {
+    super('preempted')
+    this.early = early
+  }
 }
 
 export class Run<T extends FluxObject> {
@@ -179,7 +187,7 @@ export class Run<T extends FluxObject> {
   }
 
   async #failed(error: unknown): Promise<RunEnd> {
-    if (error instanceof Preempted) return this.#preempted()
+    if (error instanceof Preempted) return this.#preempted(error)
     // The watch will tell that it is gone; but it may have been the kind that was not served for a moment.
     if (error instanceof Vanished) return { result: 'deleted', next: 'backoff' }
     if (this.#options.signal.aborted || this.#options.writable.aborted) return this.#preempted()
@@ -190,9 +198,9 @@ export class Run<T extends FluxObject> {
     return await this.#unexpected(error)
   }
 
-  #preempted(): RunEnd {
+  #preempted({ early } = { early: false }): RunEnd {
     this.#log.debug({ durationMs: this.#durationMs() }, 'run ended early: something happened to the object, or the process ends')
-    return { result: 'preempted' }
+    return { result: 'preempted', ...(early && { unheeded: this.#causes }) }
   }
 
   async #stalled(error: Stalled): Promise<RunEnd> {
@@ -268,7 +276,7 @@ export class Run<T extends FluxObject> {
       record: (status) => this.#record(status),
       condition: (type, state) => this.#draft.condition(type, state),
       event: (event) => this.#event(event),
-      parked: (wait) => this.#parked(wait),
+      parked: (wait, options) => this.#parked(wait, options),
     }
   }
 
@@ -300,17 +308,17 @@ export class Run<T extends FluxObject> {
     return inProgress ?? (isNews ? progress : undefined)
   }
 
-  async #parked<R>(wait: (signal: AbortSignal) => Promise<R>): Promise<R> {
+  async #parked<R>(wait: (signal: AbortSignal) => Promise<R>, { early = false } = {}): Promise<R> {
     const { environment, slot, isPreempted } = this.#options
-    if (isPreempted()) throw new Preempted()
+    if (isPreempted()) throw new Preempted(early)
     const park = new AbortController()
     this.#park = park
     // A wait that ends at once (everything is healthy already) costs no patch.
-    const cancel = environment.clock.after(briefMs, () => void this.#showProgress())
+    const cancel = early ? () => {} : environment.clock.after(briefMs, () => void this.#showProgress())
     slot.release()
     const result = await settled(wait(park.signal))
     cancel()
-    if (!result.ok && park.signal.aborted) throw new Preempted()
+    if (!result.ok && park.signal.aborted) throw new Preempted(early)
     await slot.acquire()
     this.#park = undefined
     if (!result.ok) throw result.error

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { KustomizationSpec } from '../../src/api/kustomization.ts'
 import { HealthError } from '../../src/kube/applier.ts'
+import { ArtifactUnavailable } from '../../src/runtime/artifacts.ts'
 import { kustomization } from './objects.ts'
 import { World } from './world.ts'
 
@@ -199,6 +200,27 @@ describe('the source', () => {
       message: 'Source artifact not found, retrying in 30s',
       retryMs: 30_000,
     })
+  })
+
+  it('F-ART-08 tries a download again after 5 to 30 seconds, and says that it failed after --http-retry of them', async () => {
+    await world.commit('main@sha1:1', { 'apps/a.yaml': configMap('a') })
+    world.flags.httpRetry = 5
+    world.outage = new ArtifactUnavailable('failed to download http://source.example/a.tar.gz: connect ECONNREFUSED')
+    add('apps', { retryInterval: '2m' })
+    const waits = []
+    for (let attempt = 0; attempt < 5; attempt++) waits.push((await world.run('apps')).error)
+    expect(waits.map((error) => [error?.name, error?.retryMs])).toEqual(
+      [5_000, 10_000, 20_000, 30_000, 30_000].map((retryMs) => ['Waiting', retryMs]),
+    )
+    const message = 'failed to download http://source.example/a.tar.gz: connect ECONNREFUSED'
+    expect(waits[0]).toMatchObject({ reason: 'ArtifactFailed', message: `${message}, retrying in 5s` })
+    const failed = { name: 'Retryable', reason: 'ArtifactFailed', message, retryMs: 120_000 }
+    expect((await world.run('apps')).error).toMatchObject(failed)
+    expect((await world.run('apps')).error).toMatchObject({ name: 'Waiting', retryMs: 5_000 })
+    world.outage = undefined
+    expect((await world.run('apps')).outcome?.ready.reason).toBe('ReconciliationSucceeded')
+    world.outage = new ArtifactUnavailable('again')
+    expect((await world.run('apps')).error).toMatchObject({ name: 'Waiting', retryMs: 5_000 })
   })
 
   it('KUS-REC-05 passes the origin revision on', async () => {

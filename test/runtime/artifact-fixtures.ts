@@ -34,7 +34,6 @@ export async function testStore(options: Partial<ArtifactStoreOptions> = {}): Pr
     advertisedAddress: 'source-controller.flux-system.svc.cluster.local.',
     isServed: () => true,
     retention: { ttlMs: 60_000, records: 2 },
-    httpRetry: 9,
     clock,
     workers,
     ...options,

@@ -10,7 +10,6 @@ const store = await ArtifactStore.create({
   advertisedAddress: 'localhost',
   isServed: () => true,
   retention: { ttlMs: 60_000, records: 2 },
-  httpRetry: 0,
   clock: systemClock,
   workers: { run: () => Promise.reject(new Error('not used')), close: () => Promise.resolve() },
 })

@@ -85,6 +85,28 @@ describe('a parked run', () => {
     expect(reasons).toEqual([['created'], ['source'], ['source']])
   })
 
+  it('leaves what caused it to the next run when it ends before it did anything', async () => {
+    await cluster.create('early', { size: 0 })
+    const reasons: string[][] = []
+    const { pass, untilArrived } = gate()
+    await using loop = await startLoop(cluster, async (object, cx) => {
+      if (object.metadata.name !== 'early') return done
+      reasons.push([...cx.causes].sort())
+      if (object.spec.size === 0) {
+        const wait = (signal: AbortSignal) => {
+          void pass(object)
+          return forever(signal)
+        }
+        await cx.parked(wait, { early: true })
+      }
+      return done
+    })
+    await untilArrived(1)
+    await cluster.patch('early', { spec: { size: 1 } })
+    await loop.until('early', isCurrent)
+    expect(reasons).toEqual([['created'], ['created', 'spec']])
+  })
+
   it('API-09 ends when its object is suspended', async () => {
     await cluster.create('suspended', { size: 0 })
     const { reconcile, untilArrived, arrivals } = waiting()
