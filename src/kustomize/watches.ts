@@ -12,7 +12,9 @@ import { allKustomizations, allSources, scope } from './stores.ts'
 /** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
 export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
   const consumersOf = consumersIndex(own.store)
-  const stop = allSources(environment).subscribe(({ type, object, old }) => {
+  const stop = allSources(environment).subscribe(({ type, object, old, initial }) => {
+    // What was there before us is read by every first run anyway.
+    if (initial) return
     const artifact = object.status?.artifact
     const before = old?.status?.artifact
     if (type === 'deleted' || !artifact || artifact.digest === before?.digest) return
@@ -64,7 +66,6 @@ export const substituteInputChanged: Watch<Kustomization> = ({ informers, own, e
   for (const kind of ['ConfigMap', 'Secret']) {
     const options = { ...scope(environment.flags), labelSelector, metadataOnly: true }
     const stop = informers.get({ apiVersion: 'v1', kind }, options).subscribe(({ object, initial }) => {
-      // What was there before us is read by every first run anyway.
       if (initial) return
       for (const ks of sortedByDependency(usersOf(`${kind}/${keyText(keyOf(object))}`))) enqueue(keyOf(ks), 'config')
     })
