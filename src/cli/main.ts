@@ -7,7 +7,10 @@ interface Verb {
   run(args: readonly string[]): Promise<void>
 }
 
-const verbs = new Map<string, Verb>([['controller', { summary: 'run the operator (--help lists its flags)', run: controller }]])
+const verbs = new Map<string, Verb>([
+  ['controller', { summary: 'run the operator (--help lists its flags)', run: controller }],
+  ['build', { summary: 'print what `kustomize build` prints', run: build }],
+])
 
 async function controller(args: readonly string[]): Promise<void> {
   const stop = new AbortController()
@@ -20,6 +23,11 @@ async function controller(args: readonly string[]): Promise<void> {
     signal: stop.signal,
     print: (text) => console.log(text),
   })
+}
+
+async function build(args: readonly string[]): Promise<void> {
+  const { runBuild } = await import('./build.ts')
+  await runBuild(args)
 }
 
 /** Beside this file in the bundle, one folder up in the sources. */

@@ -1,6 +1,7 @@
 /** A directory of the disk as a Tree, and a Tree that remembers what was asked of it. */
-import { lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from './errors.ts'
 import type { Tree, TreeEntry } from './tree.ts'
 
 /**
@@ -38,8 +39,34 @@ function typeOf(root: string, path: string): TreeEntry['type'] | undefined {
 }
 
 function isMissing(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG' || code === 'ERR_INVALID_ARG_VALUE'
+}
+
+/** The whole disk, with symbolic links followed: for a user's own commands, never for files of others. */
+export function wholeDisk(): Tree {
+  const typeAt = (path: string): TreeEntry['type'] | undefined => {
+    const stats = statOf(`/${path}`)
+    return stats?.isFile() ? 'file' : stats?.isDirectory() ? 'directory' : undefined
+  }
+  return {
+    read: (path) => (typeAt(path) === 'file' ? readFileSync(`/${path}`) : undefined),
+    list(path) {
+      if (typeAt(path) !== 'directory') return undefined
+      const names = readdirSync(`/${path}`).sort()
+      return names.map((name) => ({ name, type: typeAt(`${path}/${name}`) })).filter((entry): entry is TreeEntry => !!entry.type)
+    },
+    realPath: (path) => realpathSync.native(`/${path}`).slice(1),
+  }
+}
+
+function statOf(path: string) {
+  try {
+    return statSync(path)
+  } catch (error) {
+    if (isMissing(error) || codeOf(error) === 'ELOOP') return undefined
+    throw error
+  }
 }
 
 /** A tree and the paths that were asked of it, whether they exist or not. */

@@ -8,13 +8,15 @@ export interface TreeEntry {
 
 /**
  * A synchronous read-only file tree. Paths are relative to its root, separated by `/`, without `.` or `..` parts
- * (`cleanPath` makes them so); the root is `''`. Symbolic links do not exist in a tree: an artifact holds none.
+ * (`cleanPath` makes them so); the root is `''`. Symbolic links do not exist in a tree (an artifact holds none) unless it has `realPath`.
  */
 export interface Tree {
   /** The bytes of a file; undefined when the path is missing or a directory. */
   read(path: string): Uint8Array | undefined
   /** The entries of a directory sorted by name (by UTF-16 code unit); undefined when the path is missing or a file. */
   list(path: string): readonly TreeEntry[] | undefined
+  /** In a tree with links, which the other methods follow: the path without them, of a file or directory that is there. */
+  realPath?(path: string): string
 }
 
 /**

@@ -113,6 +113,8 @@ describe('a remote base in Git', () => {
     await expect(built(`resources: ['${git.url('outside')}//a']\n`)).rejects.toThrow('leads out of')
     await expect(built(`resources: ['${git.url('outside')}//b']\n`)).rejects.toThrow('security; file')
     await expect(built(`resources: ['${git.url('outside')}//l']\n`)).rejects.toThrow("has no folder 'l'")
+    await bad.commit({ 'c/kustomization.yaml': 'resources: [../b]\n' }, 'through a base of its own')
+    await expect(built(`resources: ['${git.url('outside')}//c']\n`)).rejects.toThrow('security; file')
   })
 
   it('refuses what lies in a submodule, unless the URL leaves submodules out', async () => {

@@ -13,6 +13,7 @@ import { emit, type YamlLimits } from '../yaml/index.ts'
 import { buildTarget, type Reorder } from './build.ts'
 import { HttpError, type LoadRestrictor, NeedsRemote, type Remotes, remoteKey } from './loader.ts'
 import type { RemoteLoader, RemoteRequest } from './remote.ts'
+import { outputNames } from './resid.ts'
 
 export type { Reorder } from './build.ts'
 export type { LoadRestrictor } from './loader.ts'
@@ -27,6 +28,8 @@ export interface BuildOptions {
   readonly reorder?: Reorder
   /** The flag --enable-managedby-label. */
   readonly addManagedByLabel?: boolean
+  /** The tree is a whole disk: paths may be absolute, and messages show them so. */
+  readonly wholeDisk?: boolean
   /** Reads the outermost kustomization file as Flux does: fields that do not exist are dropped, numbers taken for texts. */
   readonly lenientRoot?: boolean
   /** Fetches remote bases and files. Without it they are refused. */
@@ -44,6 +47,8 @@ export interface BuildResult {
   readonly files: readonly (string | undefined)[]
   /** The bytes that kustomize prints. */
   yaml(): string
+  /** What kustomize writes into a folder: name of a file → its bytes. */
+  yamlFiles(): ReadonlyMap<string, string>
   readonly warnings: readonly string[]
   /** Each file that was read with its SHA-256 in hex; undefined for a path that was looked for and is not there. */
   readonly filesRead: ReadonlyMap<string, string | undefined>
@@ -88,7 +93,8 @@ async function fetchRemote(
 
 function buildOnce(tree: Tree, path: string, options: BuildOptions, remotes: Remotes): BuildResult {
   const filesRead = new Map<string, string | undefined>()
-  const sources = { restrictor: options.loadRestrictor ?? 'LoadRestrictionsRootOnly', remotes, filesRead }
+  const { loadRestrictor: restrictor = 'LoadRestrictionsRootOnly', wholeDisk = false } = options
+  const sources = { restrictor, wholeDisk, remotes, filesRead }
   const built = buildTarget(tree, path, sources, {
     reorder: options.reorder ?? 'unspecified',
     addManagedByLabel: options.addManagedByLabel ?? false,
@@ -97,5 +103,15 @@ function buildOnce(tree: Tree, path: string, options: BuildOptions, remotes: Rem
   })
   const resources = built.resources.map((resource) => resource.toJson())
   const files = built.resources.map(({ file }) => file)
-  return { resources, files, yaml: () => resources.map(emit).join('---\n'), warnings: built.warnings, filesRead }
+  return {
+    resources,
+    files,
+    yaml: () => resources.map(emit).join('---\n'),
+    yamlFiles() {
+      const names = outputNames(built.resources.map((resource) => resource.currentId()))
+      return new Map(resources.map((resource, index) => [names[index] ?? '', emit(resource)]))
+    },
+    warnings: built.warnings,
+    filesRead,
+  }
 }

@@ -14,6 +14,8 @@ export type Remotes = ReadonlyMap<string, Tree | Uint8Array | Error | undefined>
 /** What all loaders of one build share. */
 export interface Sources {
   readonly restrictor: LoadRestrictor
+  /** The tree is a whole disk: paths may be absolute, and messages show them so. */
+  readonly wholeDisk: boolean
   readonly remotes: Remotes
   /** Path → SHA-256 in hex, undefined for paths that were looked for in vain. */
   readonly filesRead: Map<string, string | undefined>
@@ -61,10 +63,10 @@ export class Loader {
   static at(tree: Tree, path: string, sources: Sources): Loader {
     const repo = repoSpecOf(path)
     if (repo) return Loader.#atRepository(repo, { sources })
-    const root = cleanPath(path)
+    const root = cleanPath(sources.wholeDisk ? path.replace(/^\/+/, '') : path)
     if (root === undefined) throw new BuildError(`must build at directory: '${path}' is not a folder of the source`)
-    requireFolder(tree, root, sources)
-    return new Loader(root, tree, { sources })
+    requireFolder(tree, root, sources, path)
+    return new Loader(realPath(tree, root), tree, { sources })
   }
 
   static #atRepository(repo: RepoSpec, context: { sources: Sources; referrer?: Loader }): Loader {
@@ -83,6 +85,7 @@ export class Loader {
   #display(path: string): string {
     const repo = this.#containingRepo()
     if (repo) return `${repo.cloneUrl}//${path}`
+    if (this.#sources.wholeDisk) return `/${path}`
     return path === '' ? '.' : path
   }
 
@@ -101,9 +104,10 @@ export class Loader {
       return Loader.#atRepository(repo, { sources: this.#sources, referrer: this })
     }
     if (path.startsWith('/')) throw new BuildError(`new root '${path}' cannot be absolute`)
-    const root = cleanPath(this.root, path)
-    if (root === undefined) throw new BuildError(`must build at directory: ${outside(path, this.place)}`)
-    requireFolder(this.#tree, root, this.#sources, this.#display(root))
+    const named = cleanPath(this.root, path)
+    if (named === undefined) throw new BuildError(`must build at directory: ${outside(path, this.place)}`)
+    requireFolder(this.#tree, named, this.#sources, this.#display(named))
+    const root = realPath(this.#tree, named)
     this.#refuseCycle(root)
     return new Loader(root, this.#tree, { sources: this.#sources, referrer: this })
   }
@@ -131,17 +135,22 @@ export class Loader {
   /** The bytes of a file. @throws BuildError when it is missing or out of bounds. */
   load(path: string): Uint8Array {
     if (isRemoteFile(path)) return this.#loadRemote(path)
-    if (path.startsWith('/')) throw new BuildError(missing(path))
-    const clean = cleanPath(this.root, path)
+    const clean = this.#clean(path)
     if (clean === undefined) throw new BuildError(outside(path, this.place))
     const shown = this.#display(clean)
     const content = this.#tree.read(clean)
     this.#sources.filesRead.set(shown, content && createHash('sha256').update(content).digest('hex'))
-    const restricted = this.#repo !== undefined || this.#sources.restrictor === 'LoadRestrictionsRootOnly'
+    const restricted = this.#containingRepo() !== undefined || this.#sources.restrictor === 'LoadRestrictionsRootOnly'
     if (!content) throw new BuildError(unreadable(shown, { isFolder: this.#tree.list(clean) !== undefined, restricted }))
-    if (restricted && !isInside(clean, this.root))
+    if (restricted && !isInside(realPath(this.#tree, clean), this.root))
       throw new BuildError(`security; file '${shown}' is not in or below '${this.place}'`)
     return content
+  }
+
+  #clean(path: string): string | undefined {
+    if (!path.startsWith('/')) return cleanPath(this.root, path)
+    if (this.#sources.wholeDisk && !this.#containingRepo()) return cleanPath(path.replace(/^\/+/, ''))
+    throw new BuildError(missing(path))
   }
 
   #loadRemote(url: string): Uint8Array {
@@ -193,6 +202,10 @@ function requireFolder(tree: Tree, path: string, sources: Sources, shown = path)
   if (!isFile) sources.filesRead.set(shown, undefined)
   const problem = isFile ? `'${shown}': file is not directory` : `not a valid directory: ${missing(shown)}`
   throw new BuildError(`must build at directory: ${problem}`)
+}
+
+function realPath(tree: Tree, path: string): string {
+  return tree.realPath?.(path) ?? path
 }
 
 function missing(path: string): string {

@@ -86,3 +86,13 @@ export function kindText({ group, version, kind }: GroupVersionKind): string {
 export function resourceIdText(id: ResourceId): string {
   return `${kindText(id)}/${id.name || '[noName]'}.${id.namespace || '[noNs]'}`
 }
+
+/** The names of the files that objects are written to one by one. Source: kustomize/commands/build/writer.go. */
+export function outputNames(ids: readonly ResourceId[]): string[] {
+  const namespaces = new Set(ids.filter(({ clusterScoped }) => !clusterScoped).map(effectiveNamespace))
+  return ids.map((id) => {
+    const namespace = namespaces.size > 1 && !id.clusterScoped ? [effectiveNamespace(id)] : []
+    const kind = [id.group, id.version, id.kind].filter((part) => part !== '')
+    return `${[...namespace, ...kind, id.name].join('_').toLowerCase()}.yaml`
+  })
+}
