@@ -110,20 +110,23 @@ export class ArtifactStore implements Artifacts {
     }
   }
 
-  async verify(artifact: Artifact): Promise<'present' | 'missing' | 'corrupt'> {
+  async has(artifact: Artifact): Promise<boolean> {
     const { path, digest } = artifact
     const stats = await this.#stats(artifact)
-    if (!stats) return 'missing'
+    if (!stats) return false
     const found = identity(digest, stats)
-    if (this.#verified.get(path) === found) return 'present'
-    const file = join(this.#options.directory, path)
-    if (!(await hasDigest(file, digest))) {
-      this.#verified.delete(path)
-      await rm(file, { force: true })
-      return 'corrupt'
-    }
+    if (this.#verified.get(path) === found) return true
+    if (!(await hasDigest(join(this.#options.directory, path), digest))) return false
     this.#verified.set(path, found)
-    return 'present'
+    return true
+  }
+
+  async verify(artifact: Artifact): Promise<'present' | 'missing' | 'corrupt'> {
+    if (!(await this.#stats(artifact))) return 'missing'
+    if (await this.has(artifact)) return 'present'
+    this.#verified.delete(artifact.path)
+    await rm(join(this.#options.directory, artifact.path), { force: true })
+    return 'corrupt'
   }
 
   advertised(artifact: Artifact): Artifact {

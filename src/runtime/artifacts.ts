@@ -35,8 +35,10 @@ export interface Artifacts {
   temporaryFile(): string
   /** Moves a staged archive into place (fsync, rename) and returns the artifact as status shows it. */
   store(owner: ArtifactOwner, staged: StagedArtifact): Promise<Artifact>
+  /** Whether the stored file is there and has the artifact's digest. Changes nothing. */
+  has(artifact: Artifact): Promise<boolean>
   /**
-   * Whether the stored file is there and has the artifact's digest; a corrupt file is deleted. Remembers what it verified since
+   * As `has`, and tells why not; a corrupt file is deleted. Remembers what it verified since
    * the process started.
    */
   verify(artifact: Artifact): Promise<'present' | 'missing' | 'corrupt'>

@@ -24,7 +24,7 @@ export interface Controller {
   sync(signal: AbortSignal): Promise<void>
   /** Begins to work. */
   start(): void
-  /** Resolves when every object that was there at the start has had a run. */
+  /** Resolves when every object that was there at the start has had a run, or needed none for what others read of it. */
   readonly caughtUp: Promise<void>
   /** Takes no more work, ends what only waits, and lets the rest finish; after `graceMs` it is told to end. Resolves when all has ended. */
   drain(graceMs: number): Promise<void>
@@ -56,7 +56,7 @@ class LoopController<T extends FluxObject> implements Controller {
   readonly #slots: Slots
   readonly #informer: Informer<T>
   readonly #runs = new Map<string, { readonly run: Run<T>; readonly ended: Promise<void> }>()
-  /** Objects that were there at the start and have not had a run yet. */
+  /** Objects that were there at the start, and that others still wait for. */
   readonly #unseen = new Set<string>()
   readonly #caughtUp = Promise.withResolvers<void>()
   /** Answers to our own writes that the watch has not passed yet. */
@@ -113,6 +113,7 @@ class LoopController<T extends FluxObject> implements Controller {
     const { environment } = this.#options
     for (const object of this.#informer.store.all()) this.#unseen.add(keyText(keyOf(object)))
     if (this.#unseen.size === 0) this.#caughtUp.resolve()
+    else void this.#settleWhatIsThere()
     const unsubscribe = this.#informer.subscribe((event) => this.#observe(event))
     this.#intake.signal.addEventListener('abort', unsubscribe, { once: true })
     for (const watch of this.#loop.watches) {
@@ -230,6 +231,16 @@ class LoopController<T extends FluxObject> implements Controller {
     this.#queue.done(key)
     this.#settled(key)
     this.#report(key, end, (clock.monotonic() - started) / 1000)
+  }
+
+  /** Beside the runs, all of whose workers may be busy with servers that do not answer. */
+  async #settleWhatIsThere(): Promise<void> {
+    for (const object of [...this.#informer.store.all()]) {
+      if (this.#unseen.size === 0 || this.#intake.signal.aborted) return
+      // An error is for the run to tell.
+      const isThere = await this.#loop.isThere?.(object, this.#options.environment).catch(() => false)
+      if (isThere) this.#settled(keyOf(object))
+    }
   }
 
   #settled(key: Key): void {

@@ -63,6 +63,11 @@ export interface Loop<T extends FluxObject = FluxObject> {
   reconcile(object: T, context: Context<T>): Promise<Outcome<T>>
   /** Undoes what the object stands for; the runtime then removes the finalizer. Also called for a suspended object. */
   finalize(object: T, context: Context<T>): Promise<void>
+  /**
+   * Whether all that others read of an object is there already when the process starts: they need not wait for its first run.
+   * Absent: they do.
+   */
+  isThere?(object: T, environment: Environment): Promise<boolean>
   /** Called once when the object is gone, to drop what is kept in memory for it. */
   forget?(key: Key): void
 }

@@ -58,6 +58,7 @@ export const gitRepositoryLoop: Loop<GitRepository> = {
   watches: [secretChanged],
   reconcile,
   finalize,
+  isThere: async ({ status }, { artifacts }) => !status?.artifact || (await artifacts.has(status.artifact)),
 }
 
 /**

@@ -29,6 +29,24 @@ it('F-OPS-02 SIGTERM in the middle of an apply: the run is finished and told, an
   expect((await cluster.get('kustomization/late')).metadata.finalizers).toBeUndefined()
 })
 
+it('a start with Git servers that do not answer holds up nobody whose artifact is on disk', async () => {
+  await using cluster = await openCluster(kubeconfig, 'start-slow')
+  const sluice = await cluster.startSluice()
+  const names = ['one', 'two', 'three', 'four']
+  for (const name of names) {
+    await cluster.repository(name, { 'a.yaml': configMap(name) })
+    await cluster.apply(cluster.gitRepository(name), cluster.kustomization(name, { targetNamespace: cluster.namespace }))
+  }
+  for (const name of names) await cluster.until(`kustomization/${name}`, isReady())
+  expect(await sluice.stop()).toBe(0)
+  await cluster.kubectl('delete', 'configmap', ...names)
+
+  // More of them than the source loop has workers.
+  cluster.git.breakWith(() => 'hang')
+  await sluice.start()
+  for (const name of names) await cluster.until(`configmap/${name}`, () => true, { timeoutMs: 5_000 })
+})
+
 it('F-OPS-06 hundreds of objects that come at once, and go at once, are all served; who asks meanwhile does not wait for them', async () => {
   await using cluster = await openCluster(kubeconfig, 'flood')
   const names = Array.from({ length: 200 }, (_, index) => `app-${index}`)

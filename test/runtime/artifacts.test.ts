@@ -136,7 +136,10 @@ describe('verifying', () => {
     const file = join(here.directory, artifact.path)
     const bytes = readFileSync(file)
     bytes[20] = (bytes[20] ?? 0) ^ 1
+    expect(await here.store.has(artifact)).toBe(true)
     writeFileSync(file, bytes)
+    expect(await here.store.has(artifact)).toBe(false)
+    expect(existsSync(file)).toBe(true)
     expect(await here.store.verify(artifact)).toBe('corrupt')
     expect(existsSync(file)).toBe(false)
     expect(await here.store.verify(artifact)).toBe('missing')
