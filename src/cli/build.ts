@@ -2,13 +2,13 @@
 import { statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { Remotes } from '../kustomize/remote.ts'
 import { wholeDisk } from '../lib/disk-tree.ts'
 import {
   type BuildOptions,
   type BuildResult,
   build,
   type LoadRestrictor,
+  type RemoteLoader,
   type Reorder,
   repoSpecOf,
 } from '../lib/kustomize/index.ts'
@@ -82,15 +82,28 @@ export async function runBuild(args: readonly string[]): Promise<void> {
   for (const [name, { deprecated }] of flags)
     if (deprecated !== undefined && values.has(name)) console.error(`Flag --${name} has been deprecated, ${deprecated}`)
 
-  await using remotes = new Remotes({ signal: new AbortController().signal, timeoutMs: Number.MAX_SAFE_INTEGER })
   const target = repoSpecOf(directory) ? directory : resolve(directory)
   const result = await build(wholeDisk(), target, {
     ...optionsOf(values),
     wholeDisk: true,
-    remote: (request) => remotes.load(request),
+    remote: network(),
   })
   for (const warning of result.warnings) console.error(warning)
   await write(result, values.get('output') ?? '')
+}
+
+/** Its module is loaded when it is needed first. What it holds open ends with the process. */
+function network(): RemoteLoader {
+  const { signal } = new AbortController()
+  const open = async () => {
+    const { Remotes } = await import('../kustomize/remote.ts')
+    return new Remotes({ signal, timeoutMs: Number.MAX_SAFE_INTEGER })
+  }
+  let remotes: ReturnType<typeof open> | undefined
+  return async (request) => {
+    remotes ??= open()
+    return (await remotes).load(request)
+  }
 }
 
 function readArguments(args: readonly string[]): CommandLine {

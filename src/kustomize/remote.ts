@@ -12,12 +12,13 @@ export interface RemotesOptions {
   readonly signal: AbortSignal
   /** For everything that one build fetches; each request ends after 27 s, or what its URL says, at the latest. */
   readonly timeoutMs: number
-  /** Of everything that one build fetches; 256 MiB if not given. */
+  /** Of everything that one build fetches; 128 MiB if not given. */
   readonly maxBytes?: number
 }
 
 const mebibyte = 1024 * 1024
 const maxFileBytes = 32 * mebibyte
+const packLimits = { maxObjects: 500_000, maxObjectBytes: 64 * mebibyte, maxTotalBytes: 1024 * mebibyte }
 /** As of Git requests in kustomize; its file requests have none. */
 const fileTimeoutMs = 27_000
 const connectTimeoutMs = 30_000
@@ -27,20 +28,15 @@ const mostRedirects = 10
 /** What one build fetches. Without credentials: everything has to be public. Source: kustomize's fileloader.go and git/cloner.go. */
 export class Remotes implements AsyncDisposable {
   readonly #signal: AbortSignal
-  readonly #dispatcher: Dispatcher
   readonly #endsAt: number
   #bytesLeft: number
   #mayMove = false
+  #dispatcher: Dispatcher | undefined
 
-  constructor({ signal, timeoutMs, maxBytes = 256 * mebibyte }: RemotesOptions) {
+  constructor({ signal, timeoutMs, maxBytes = 128 * mebibyte }: RemotesOptions) {
     this.#signal = signal
     this.#endsAt = performance.now() + timeoutMs
     this.#bytesLeft = maxBytes
-    const { http, https, none } = environmentProxies()
-    this.#dispatcher = new EnvHttpProxyAgent({
-      ...{ httpProxy: http ?? '', httpsProxy: https ?? '', noProxy: none ?? '' },
-      connect: { timeout: connectTimeoutMs },
-    })
   }
 
   /** Whether the same build may give something else tomorrow: anything was used but commits named by their ids. */
@@ -59,7 +55,7 @@ export class Remotes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispatcher.destroy()
+    await this.#dispatcher?.destroy()
   }
 
   async #commit(spec: RepoSpec): Promise<Tree> {
@@ -67,7 +63,7 @@ export class Remotes implements AsyncDisposable {
     if (!commitId.test(spec.ref)) this.#mayMove = true
     return this.#within(spec.timeoutMs, async (signal) => {
       await using remote = new Remote(url, { proxies: environmentProxies(), signal, maxPackBytes: this.#bytesLeft })
-      const checkout = await fetchCommit(remote, [await resolve(remote, spec.ref)], { signal })
+      const checkout = await fetchCommit(remote, [await resolve(remote, spec.ref)], { signal, limits: packLimits })
       this.#take(checkout.pack.sizeBytes)
       return treeOf(checkout, spec)
     })
@@ -88,6 +84,7 @@ export class Remotes implements AsyncDisposable {
   }
 
   async #download(start: URL, signal: AbortSignal): Promise<Uint8Array> {
+    this.#dispatcher ??= newDispatcher()
     let url = start
     for (let redirects = 0; redirects <= mostRedirects; redirects++) {
       const { statusCode, headers, body } = await this.#dispatcher.request({
@@ -134,6 +131,11 @@ export class Remotes implements AsyncDisposable {
 }
 
 class TimeoutError extends Error {}
+
+function newDispatcher(): Dispatcher {
+  const { http = '', https = '', none = '' } = environmentProxies()
+  return new EnvHttpProxyAgent({ httpProxy: http, httpsProxy: https, noProxy: none, connect: { timeout: connectTimeoutMs } })
+}
 
 const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const commitId = /^[0-9a-f]{40}$/
