@@ -5,6 +5,7 @@ import type { YamlLimits } from '../yaml/index.ts'
 import type { Kustomization, SortOptions } from './kustomization.ts'
 import { Loader, type Sources } from './loader.ts'
 import { clearTransformations, setOrigin } from './origin.ts'
+import type { ParseCache } from './parse-cache.ts'
 import type { ResMap } from './resmap.ts'
 import type { Resource } from './resource.ts'
 import { SchemaSet } from './schema.ts'
@@ -22,6 +23,7 @@ export interface TargetOptions {
   readonly addManagedByLabel: boolean
   readonly lenientRoot: boolean
   readonly limits: YamlLimits
+  readonly cache: ParseCache | undefined
 }
 
 export interface BuiltResources {
@@ -31,7 +33,7 @@ export interface BuiltResources {
 
 /** Builds a folder. @throws BuildError or ParseError; NeedsRemote when something has to be fetched first. */
 export function buildTarget(tree: Tree, path: string, sources: Sources, options: TargetOptions): BuiltResources {
-  const build: Build = { schemas: new SchemaSet(), limits: options.limits, warnings: [] }
+  const build: Build = { schemas: new SchemaSet(), limits: options.limits, cache: options.cache, warnings: [] }
   const target = Target.load(Loader.at(tree, path, sources), build, { lenient: options.lenientRoot })
   target.stateSchema()
   const { kustomization } = target

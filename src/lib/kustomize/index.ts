@@ -12,11 +12,13 @@ import type { Tree } from '../tree.ts'
 import { emit, type YamlLimits } from '../yaml/index.ts'
 import { buildTarget, type Reorder } from './build.ts'
 import { HttpError, type LoadRestrictor, NeedsRemote, type Remotes, remoteKey } from './loader.ts'
+import type { ParseCache } from './parse-cache.ts'
 import type { RemoteLoader, RemoteRequest } from './remote.ts'
 import { outputNames } from './resid.ts'
 
 export type { Reorder } from './build.ts'
 export type { LoadRestrictor } from './loader.ts'
+export { ParseCache } from './parse-cache.ts'
 export { type RemoteLoader, type RemoteRequest, type RepoSpec, repoSpecOf } from './remote.ts'
 export { KUSTOMIZATION_FILES } from './target.ts'
 
@@ -34,6 +36,8 @@ export interface BuildOptions {
   readonly lenientRoot?: boolean
   /** Fetches remote bases and files. Without it they are refused. */
   readonly remote?: RemoteLoader
+  /** Keeps parsed files between builds. */
+  readonly cache?: ParseCache
   readonly limits?: YamlLimits & {
     /** Remote bases and files of one build; 64 if not given. */
     readonly maxRemotes?: number
@@ -100,6 +104,7 @@ function buildOnce(tree: Tree, path: string, options: BuildOptions, remotes: Rem
     addManagedByLabel: options.addManagedByLabel ?? false,
     lenientRoot: options.lenientRoot ?? false,
     limits: options.limits ?? {},
+    cache: options.cache,
   })
   const resources = built.resources.map((resource) => resource.toJson())
   const files = built.resources.map(({ file }) => file)

@@ -13,6 +13,7 @@ import {
   type YamlLimits,
 } from '../yaml/index.ts'
 import { fieldText, getField, indexOfField, isEmpty, metadataMap } from './fields.ts'
+import type { ParseCache } from './parse-cache.ts'
 import { metadataText } from './resid.ts'
 import { Resource } from './resource.ts'
 import type { SchemaSet } from './schema.ts'
@@ -23,6 +24,7 @@ export interface ReadOptions {
   readonly schemas: SchemaSet
   readonly file?: string | undefined
   readonly limits?: YamlLimits | undefined
+  readonly cache?: ParseCache | undefined
 }
 
 /**
@@ -34,7 +36,9 @@ export function readResources(text: string, options: ReadOptions): Resource[] {
 }
 
 function readObjects(text: string, options: ReadOptions): Node[] {
-  const queue = readDocuments(text, options).filter((node) => isUsable(node, options))
+  const { cache, limits } = options
+  const documents = cache ? cache.documents(text, limits, () => readDocuments(text, options)) : readDocuments(text, options)
+  const queue = documents.filter((node) => isUsable(node, options))
   const result: Node[] = []
   for (let next = 0; next < queue.length; next++) {
     const node = queue[next]

@@ -1,7 +1,8 @@
 /** One folder with a kustomization file: its resources, generators, components and transformers in kustomize's order. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { BuildError } from '../errors.ts'
-import type { YamlLimits } from '../yaml/index.ts'
+import type { Node, YamlLimits } from '../yaml/index.ts'
 import { emptyConfig, loadConfig, loadCrdConfig, mergeConfigs, type TransformerConfig } from './config.ts'
 import { withPrefix, wrapError } from './fields.ts'
 import { type FieldSpec, mergeFieldSpecs } from './fieldspec.ts'
@@ -20,6 +21,7 @@ import {
   pluginOrigin,
   setOrigin,
 } from './origin.ts'
+import type { ParseCache } from './parse-cache.ts'
 import { type Generator, generatorFrom, HELM_REFUSED, transformerFrom } from './plugins.ts'
 import { readResources, requireIdentity } from './read.ts'
 import { ResMap } from './resmap.ts'
@@ -49,6 +51,7 @@ const LOCAL_CONFIG = 'config.kubernetes.io/local-config'
 export interface Build {
   readonly schemas: SchemaSet
   readonly limits: YamlLimits
+  readonly cache: ParseCache | undefined
   readonly warnings: string[]
 }
 
@@ -98,7 +101,8 @@ export class Target {
   }
 
   get #context(): PatchContext {
-    return { loader: this.#loader, read: { schemas: this.#build.schemas, limits: this.#build.limits } }
+    const { schemas, limits, cache } = this.#build
+    return { loader: this.#loader, read: { schemas, limits, cache } }
   }
 
   stateSchema(): void {
@@ -179,8 +183,7 @@ export class Target {
 
   #readFile(path: string): ResMap {
     const text = this.#loader.text(path)
-    const { schemas, limits } = this.#build
-    const found = new ResMap(readResources(text, { schemas, limits, file: this.#loader.fileName(path) }))
+    const found = new ResMap(readResources(text, { ...this.#context.read, file: this.#loader.fileName(path) }))
     if (this.#origin) {
       const annotation = new Map([['config.kubernetes.io/origin', originText(appendOrigin(this.#origin, path))]])
       addEntries(found, annotation, [{ ...LABELS, path: 'metadata/annotations' }])
@@ -391,16 +394,18 @@ export class Target {
     for (const { run } of this.#pluginTransformers(this.kustomization.validators)) {
       const before = resources.copy()
       run(resources)
-      const [old, now] = [before, resources.copy()].map((map) => map.resources().map(withoutValidatedBy).join('\n'))
-      if (old !== now) throw new BuildError("validator shouldn't modify the resource map")
+      const [old = [], now = []] = [before, resources.copy()].map((map) => map.resources().map(withoutValidatedBy))
+      const isSame = old.length === now.length && old.every((node, i) => isDeepStrictEqual(node, now[i]))
+      if (!isSame) throw new BuildError("validator shouldn't modify the resource map")
     }
   }
 }
 
-function withoutValidatedBy(resource: Resource): string {
+/** A value that was written anew counts as modified, even when it is the same: kustomize compares nodes with their lines. */
+function withoutValidatedBy(resource: Resource): Node | undefined {
   const labels = resource.labels()
   if (labels.delete('validated-by')) resource.setLabels(labels)
-  return resource.toString()
+  return resource.node
 }
 
 function labelSpecs(label: Label, config: TransformerConfig): readonly FieldSpec[] {

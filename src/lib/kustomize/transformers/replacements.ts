@@ -232,7 +232,9 @@ function matchMember(node: Node, name: string, rest: readonly string[], create: 
   let field = matchField(node, name)
   if (!field) {
     if (create === undefined) return undefined
-    field = setField(node, name, emptyNode(kindForNext(rest[0] ?? '', create)))
+    const created = emptyNode(kindForNext(rest[0] ?? '', create))
+    // Below a null a field counts as made, and is never seen.
+    field = isNull(node) ? created : setField(node, name, created)
     if (!field) return undefined
   }
   // What is set inside of the text is lost, as upstream: only `replaceInsideText` writes texts back.
