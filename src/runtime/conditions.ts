@@ -53,6 +53,24 @@ export function progressing(message: string, ready: string | undefined): Conditi
 }
 
 /**
+ * An object that is suspended. Its status is kept, but for work that was under way, which the suspension ended: nobody goes on with it,
+ * so it may not say Reconciling until it is resumed. Flux finishes the run first, which then fails or succeeds; here the outcome is
+ * open: it is not Ready, and what was being found out (`own` types) stays Unknown.
+ */
+export function suspended(before: readonly Condition[], own: readonly string[]): ConditionChanges {
+  const underWay = before.find(({ type, reason }) => type === 'Reconciling' && reason === 'Progressing')
+  if (!underWay) return new Map()
+  const state = { reason: 'Suspended', message: `suspended while under way: ${underWay.message}` }
+  const open = before.filter(({ type, status, reason }) => status === 'Unknown' && reason === 'Progressing' && own.includes(type))
+  const isUnsure = before.some(({ type, status }) => type === 'Ready' && status === 'Unknown')
+  return new Map<string, ConditionState | undefined>([
+    ['Reconciling', undefined],
+    ...open.map(({ type }) => [type, { status: 'Unknown', ...state }] as const),
+    ...(isUnsure ? [['Ready', { status: 'False', ...state }] as const] : []),
+  ])
+}
+
+/**
  * The conditions after the changes, in Flux's order. The transition time moves only when the status does; `generation` is the one that
  * the run worked on.
  */

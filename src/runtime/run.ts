@@ -171,6 +171,7 @@ export class Run<T extends FluxObject> {
 
   async #suspended(): Promise<RunEnd> {
     this.#log.info({}, 'reconciliation is suspended for this object')
+    this.#draft.conditions(conditions.suspended(this.#object.status?.conditions ?? [], this.#options.loop.conditions))
     await this.#writeFinal()
     return { result: 'suspended' }
   }
@@ -187,10 +188,10 @@ export class Run<T extends FluxObject> {
   }
 
   async #failed(error: unknown): Promise<RunEnd> {
-    if (error instanceof Preempted) return this.#preempted(error)
+    if (error instanceof Preempted) return await this.#preempted(error)
     // The watch will tell that it is gone; but it may have been the kind that was not served for a moment.
     if (error instanceof Vanished) return { result: 'deleted', next: 'backoff' }
-    if (this.#options.signal.aborted || this.#options.writable.aborted) return this.#preempted()
+    if (this.#options.signal.aborted || this.#options.writable.aborted) return await this.#preempted()
     if (error instanceof StatusError) throw error
     if (error instanceof Stalled) return await this.#stalled(error)
     if (error instanceof Waiting) return await this.#waiting(error)
@@ -198,7 +199,10 @@ export class Run<T extends FluxObject> {
     return await this.#unexpected(error)
   }
 
-  #preempted({ early } = { early: false }): RunEnd {
+  async #preempted({ early } = { early: false }): Promise<RunEnd> {
+    this.#ended = true
+    // The next run must see what this one still tells of its progress.
+    await this.#draft.idle()
     this.#log.debug({ durationMs: this.#durationMs() }, 'run ended early: something happened to the object, or the process ends')
     return { result: 'preempted', ...(early && { unheeded: this.#causes }) }
   }

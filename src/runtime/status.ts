@@ -85,6 +85,11 @@ export class StatusDraft<T extends FluxObject> {
     return write
   }
 
+  /** Resolves when nothing is being written. */
+  async idle(): Promise<void> {
+    await this.#lastWrite
+  }
+
   async #write(): Promise<void> {
     for (let conflicts = 0; ; conflicts++) {
       const patch = this.patch()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Condition } from '../../src/api/meta.ts'
-import { capMessage, failed, mergeConditions, progressing, stalled, succeeded } from '../../src/runtime/conditions.ts'
+import { capMessage, failed, mergeConditions, progressing, stalled, succeeded, suspended } from '../../src/runtime/conditions.ts'
 
 const run = { generation: 3, nowMs: Date.parse('2026-05-05T10:00:00.987Z') }
 const earlier = '2026-01-01T00:00:00Z'
@@ -30,6 +30,30 @@ describe('conditions', () => {
       ['Ready', 'False', 'BuildFailed', 'no such file'],
     ])
     expect(mergeConditions([], failed('ArtifactFailed', 'no source', undefined), run).map((c) => c.type)).toEqual(['Ready'])
+  })
+
+  it('API-09 shows work that a suspension ended as not ready and not reconciling, and keeps any other status', () => {
+    const progress = { reason: 'Progressing', message: 'checking' }
+    const before = (type: string, status: 'True' | 'False' | 'Unknown', more = progress) => ({
+      ...{ type, status, ...more },
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+    })
+    const state = { reason: 'Suspended', message: 'suspended while under way: checking' }
+    const working = [
+      shown('Reconciling', 'True'),
+      shown('Ready', 'Unknown'),
+      shown('Healthy', 'Unknown'),
+      shown('Other', 'Unknown'),
+    ]
+    expect([...suspended(working, ['Healthy'])]).toEqual([
+      ['Reconciling', undefined],
+      ['Healthy', { status: 'Unknown', ...state }],
+      ['Ready', { status: 'False', ...state }],
+    ])
+    const wasReady = [shown('Reconciling', 'True'), shown('Ready', 'True', { reason: 'Succeeded', message: 'stored' })]
+    expect([...suspended(wasReady, [])]).toEqual([['Reconciling', undefined]])
+    const failed = [shown('Reconciling', 'True', { ...progress, reason: 'ProgressingWithRetry' }), shown('Ready', 'False')]
+    expect([...suspended(failed, [])]).toEqual([])
   })
 
   it('API-03 shows what only an edit can mend as Stalled, and not Reconciling', () => {

@@ -114,7 +114,12 @@ describe('a parked run', () => {
       o.metadata.name === 'suspended' ? reconcile(o, cx) : Promise.resolve(done),
     )
     await untilArrived(1)
+    await loop.until('suspended', (o) => ready(o)?.status === 'Unknown')
     await cluster.patch('suspended', { spec: { suspend: true } })
+    const asleep = await loop.until('suspended', (o) => ready(o)?.reason === 'Suspended')
+    expect(asleep.status?.conditions).toMatchObject([
+      { type: 'Ready', status: 'False', message: 'suspended while under way: waiting for health' },
+    ])
     await cluster.patch('suspended', { metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': 'then' } } })
     await loop.until('suspended', (o) => o.status?.lastHandledReconcileAt === 'then')
     expect(arrivals).toHaveLength(1)
