@@ -34,7 +34,7 @@ describe('conditions', () => {
 
   it('API-09 shows work that a suspension ended as not ready and not reconciling, and keeps any other status', () => {
     const progress = { reason: 'Progressing', message: 'checking' }
-    const before = (type: string, status: 'True' | 'False' | 'Unknown', more = progress) => ({
+    const shown = (type: string, status: 'True' | 'False' | 'Unknown', more = progress) => ({
       ...{ type, status, ...more },
       lastTransitionTime: '2026-01-01T00:00:00Z',
     })
