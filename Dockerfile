@@ -6,7 +6,7 @@ FROM ${BASE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
-COPY tsconfig.json build.ts ./
+COPY tsconfig.json tsconfig.types.json build.ts ./
 COPY src ./src
 RUN npm run build
 

@@ -1,17 +1,20 @@
 /**
  * Bundles what the image and the `sluice` command run: `dist/sluice.mjs`, `dist/worker.mjs` for its threads, and pieces beside them
- * that are loaded when they are needed (the largest by far, only for kubeconfigs with a login of their own).
+ * that are loaded when they are needed (the largest by far, only for kubeconfigs with a login of their own). Then the kustomize engine
+ * for other programs: `dist/kustomize.mjs`, with its types in `dist/types`. `node build.ts FOLDER` writes to another folder than `dist`.
  */
+import { execFileSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { build } from 'esbuild'
 
 // Some dependencies are CommonJS and require Node's own modules.
 const requireForCommonJs = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 
-await rm('dist', { recursive: true, force: true })
+const [folder = 'dist'] = process.argv.slice(2)
+await rm(folder, { recursive: true, force: true })
 await build({
   entryPoints: { sluice: 'src/cli/main.ts', worker: 'src/worker.ts' },
-  outdir: 'dist',
+  outdir: folder,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
@@ -24,3 +27,15 @@ await build({
   banner: { js: `#!/usr/bin/env node\n${requireForCommonJs}` },
   logLevel: 'info',
 })
+await build({
+  entryPoints: { kustomize: 'src/lib/kustomize/package.ts' },
+  outdir: folder,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  legalComments: 'linked',
+  logLevel: 'info',
+})
+execFileSync('tsc', ['--project', 'tsconfig.types.json', '--outDir', `${folder}/types`], { stdio: 'inherit' })
