@@ -5,14 +5,16 @@
 #   make demo ARGS=--once     the same story, then the end: exit code 0 if every step held
 #   make test                 every test; ARGS=test/kube runs a part
 #   make bench ARGS='--apps 50'
+#   make bench-kustomize      builds against the real kustomize's time
+#   make fuzz-kustomize ARGS='--minutes 30'   random builds against the real kustomize; failures become fixtures
 
 ARGS ?=
 
-.PHONY: demo test lint typecheck generate bench build
+.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize build
 
-demo test lint typecheck generate bench build: node_modules/.package-lock.json
+demo test lint typecheck generate bench bench-kustomize fuzz-kustomize build: node_modules/.package-lock.json
 	npm run --silent $@ -- $(ARGS)
 
-node_modules/.package-lock.json: package.json package-lock.json
+node_modules/.package-lock.json: package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
