@@ -59,6 +59,8 @@ class LoopController<T extends FluxObject> implements Controller {
   /** Objects that were there at the start, and that others still wait for. */
   readonly #unseen = new Set<string>()
   readonly #caughtUp = Promise.withResolvers<void>()
+  /** Objects whose run somebody asked for, and which has come no further than to wait. */
+  readonly #asked = new Set<string>()
   /** Answers to our own writes that the watch has not passed yet. */
   readonly #written = new Map<string, T>()
   /** Ends the watches and the intake. */
@@ -165,6 +167,8 @@ class LoopController<T extends FluxObject> implements Controller {
   #enqueue(key: Key, cause: Cause): void {
     if (this.#intake.signal.aborted || !this.#informer.store.get(key)) return
     this.#queue.add(key, cause)
+    // What it waited for may be there: whoever asked for the run still goes first.
+    if (this.#asked.delete(keyText(key))) this.#queue.add(key, 'requested')
     this.#runs.get(keyText(key))?.run.interrupt()
   }
 
@@ -178,6 +182,7 @@ class LoopController<T extends FluxObject> implements Controller {
   }
 
   #forget(key: Key): void {
+    this.#asked.delete(keyText(key))
     this.#settled(key)
     this.#options.environment.metrics.forget(this.kind, key)
     this.#loop.forget?.(key)
@@ -264,7 +269,9 @@ class LoopController<T extends FluxObject> implements Controller {
 
   #plan(key: Key, { result, unheeded = new Set(), next }: RunEnd): void {
     if (this.#intake.signal.aborted) return
-    for (const cause of unheeded) this.#queue.add(key, cause)
+    if (result !== 'waiting') this.#asked.delete(keyText(key))
+    else if (unheeded.has('requested')) this.#asked.add(keyText(key))
+    if (result === 'preempted') for (const cause of unheeded) this.#queue.add(key, cause)
     if (result === 'success' || result === 'stalled') this.#queue.succeeded(key)
     if (next === 'backoff') this.#queue.retry(key)
     else if (next) this.#queue.add(key, next.cause, next.afterMs)

@@ -26,7 +26,7 @@ import { StatusDraft, StatusError, Vanished } from './status.ts'
 export interface RunEnd {
   readonly result: RunResult
   readonly reason?: string
-  /** What asked for the run, where it ended before it did anything. */
+  /** What asked for the run, where it ended before it did anything or did no more than wait. */
   readonly unheeded?: Turn['causes']
   readonly next?: { readonly afterMs: number; readonly cause: 'interval' | 'retry' } | 'backoff'
 }
@@ -221,7 +221,7 @@ export class Run<T extends FluxObject> {
     await this.#writeFailure(error.reason, error.message)
     if (error.event) this.#event({ severity: error.event, reason: error.reason, message: error.eventMessage ?? error.message })
     this.#log.info({ reason: error.reason, waitingFor: redactText(error.message), retryMs: error.retryMs }, 'reconciliation waits')
-    return { result: 'waiting', reason: error.reason, next: { afterMs: error.retryMs, cause: 'retry' } }
+    return { result: 'waiting', reason: error.reason, unheeded: this.#causes, next: { afterMs: error.retryMs, cause: 'retry' } }
   }
 
   async #retryable(error: Retryable): Promise<RunEnd> {
