@@ -115,7 +115,7 @@ export interface Context<T extends FluxObject = FluxObject> extends Environment 
   /**
    * Waits without holding a worker. The signal is aborted when anything happens to the object (then the run ends and the next one
    * starts at once) or at shutdown. The last `progress` message is written to the API when the wait does not end at once.
-   * `early`: nothing has been done yet. Then a wait is no news before the run has lasted a second, and what caused the run is left to
+   * `early`: nothing has been done yet. Then a wait is no news before it has lasted five seconds, and what caused the run is left to
    * the next one when it ends here.
    */
   parked<R>(wait: (signal: AbortSignal) => Promise<R>, options?: { readonly early?: boolean }): Promise<R>

@@ -56,6 +56,8 @@ export interface RunOptions<T extends FluxObject> {
 
 /** A run that lasts longer shows its progress in the status. */
 const quickMs = 1_000
+/** How long a run may wait for its input before that shows. */
+const patientMs = 5_000
 /** A park that lasts longer shows its progress too. */
 const briefMs = 100
 const mostConflicts = 8
@@ -82,6 +84,7 @@ export class Run<T extends FluxObject> {
   #message: string | undefined
   #park: AbortController | undefined
   #isLong = false
+  #endQuick = () => {}
   #ended = false
 
   constructor(object: T, causes: Turn['causes'], options: RunOptions<T>) {
@@ -101,18 +104,24 @@ export class Run<T extends FluxObject> {
 
   /** The run, to its end. Throws only what is a fault of the runtime itself. */
   async execute(): Promise<RunEnd> {
-    const cancel = this.#options.environment.clock.after(quickMs, () => {
-      this.#isLong = true
-      void this.#showProgress()
-    })
+    this.#beginWork()
     try {
       return await this.#steps()
     } catch (error) {
       return await this.#failed(error)
     } finally {
       this.#ended = true
-      cancel()
+      this.#endQuick()
     }
+  }
+
+  /** Work that lasts longer than a second shows in the status. */
+  #beginWork(): void {
+    this.#endQuick()
+    this.#endQuick = this.#options.environment.clock.after(quickMs, () => {
+      this.#isLong = true
+      void this.#showProgress()
+    })
   }
 
   async #steps(): Promise<RunEnd> {
@@ -317,14 +326,17 @@ export class Run<T extends FluxObject> {
     if (isPreempted()) throw new Preempted(early)
     const park = new AbortController()
     this.#park = park
+    // Before the work begins hundreds may wait for one artifact, and then for a worker: that is no news of each.
+    if (early) this.#endQuick()
     // A wait that ends at once (everything is healthy already) costs no patch.
-    const cancel = early ? () => {} : environment.clock.after(briefMs, () => void this.#showProgress())
+    const cancel = environment.clock.after(early ? patientMs : briefMs, () => void this.#showProgress())
     slot.release()
     const result = await settled(wait(park.signal))
     cancel()
     if (!result.ok && park.signal.aborted) throw new Preempted(early)
     await slot.acquire()
     this.#park = undefined
+    if (early) this.#beginWork()
     if (!result.ok) throw result.error
     return result.value
   }
