@@ -1,0 +1,103 @@
+/** Functions that templates can call: their Go signature, which the executor checks arguments against, and what they do. */
+
+import {
+  anyMap,
+  anySlice,
+  type Bytes,
+  byteSlice,
+  type Dict,
+  type GoType,
+  Int,
+  intSlice,
+  type Slice,
+  stringMap,
+  stringSlice,
+  type TypedMap,
+  types,
+  type Value,
+} from './value.ts'
+
+/** What a function throws where Go's returns an error or panics: the executor says in which call it was. */
+export class FuncError extends Error {
+  override readonly name = 'FuncError'
+}
+
+/** A function value. `params` are Go's parameter types, the last one the element type when `isVariadic`. */
+export interface Func {
+  readonly params: readonly GoType[]
+  readonly isVariadic: boolean
+  readonly result: GoType
+  /** The arguments must be of the parameters' types and number. @throws FuncError */
+  readonly call: (args: readonly Value[]) => Value
+}
+
+/** A parameter or result: its Go type, and how its values look to the code of a function (an `int` is a bigint there). */
+export interface Param<Host> {
+  readonly type: GoType
+  readonly isVariadic: boolean
+  /** The argument at an index; of a variadic parameter all from there on. */
+  read(args: readonly Value[], index: number): Host
+  write(host: Host): Value
+}
+
+/** A parameter that gets the value as it is. */
+function plain<Host extends Value>(type: GoType): Param<Host> {
+  // Taken on trust: the executor has checked each argument against the type before.
+  return { type, isVariadic: false, read: (args, index) => args[index] as Host, write: (host) => host }
+}
+
+function integer(type: GoType): Param<bigint> {
+  const read = (args: readonly Value[], index: number) => (args[index] as Int).value
+  return { type, isVariadic: false, read, write: (host) => new Int(type, host) }
+}
+
+/** The parameter and result types that functions use. */
+export const p = {
+  any: plain<Value>(types.any),
+  string: plain<string>(types.string),
+  bool: plain<boolean>(types.bool),
+  float64: plain<number>(types.float64),
+  int: integer(types.int),
+  int64: integer(types.int64),
+  list: plain<readonly Value[]>(anySlice),
+  strings: plain<Slice>(stringSlice),
+  ints: plain<Slice>(intSlice),
+  bytes: plain<Bytes>(byteSlice),
+  dict: plain<Dict>(anyMap),
+  stringMap: plain<TypedMap>(stringMap),
+} as const
+
+/** A parameter or result of any other type, as the value itself. */
+export function param(type: GoType): Param<Value> {
+  return plain<Value>(type)
+}
+
+/** `...T`: the function gets the rest of the arguments as one array. */
+export function variadic<Host>(each: Param<Host>): Param<Host[]> {
+  return {
+    type: each.type,
+    isVariadic: true,
+    read: (args, index) => args.slice(index).map((_, offset) => each.read(args, index + offset)),
+    write: () => null,
+  }
+}
+
+type Params<Hosts extends readonly unknown[]> = { readonly [K in keyof Hosts]: Param<Hosts[K]> }
+
+/**
+ * Declares a function: `func([p.int, p.string], p.string, (width, text) => …)` is Go's `func(int, string) string`. A variadic parameter
+ * comes last: `func([p.string, variadic(p.any)], p.string, (format, rest) => …)`.
+ */
+export function func<Hosts extends readonly unknown[], Result>(
+  params: Params<[...Hosts]>,
+  result: Param<Result>,
+  run: (...args: [...Hosts]) => Result,
+): Func {
+  const readers: readonly Param<unknown>[] = params
+  return {
+    params: readers.map((each) => each.type),
+    isVariadic: readers.at(-1)?.isVariadic ?? false,
+    result: result.type,
+    call: (args) => result.write(run(...(readers.map((each, index) => each.read(args, index)) as [...Hosts]))),
+  }
+}
