@@ -1,0 +1,9 @@
+/** sprig's date functions. */
+
+import type { Environment } from '../environment.ts'
+import type { Func } from '../func.ts'
+
+/** The functions by name. Source: sprig. */
+export function dateFunctions(_env: Environment): ReadonlyMap<string, Func> {
+  return new Map()
+}
