@@ -26,7 +26,7 @@ function version(kind: KindDefinition) {
     name: kind.version,
     served: true,
     storage: true,
-    subresources: { status: {} },
+    subresources: kind.status ? { status: {} } : {},
     additionalPrinterColumns: kind.columns,
     schema: {
       openAPIV3Schema: {
@@ -37,7 +37,7 @@ function version(kind: KindDefinition) {
           kind: { type: 'string', description: 'Kind of this object.' },
           metadata: { type: 'object' },
           spec: kind.spec.json,
-          status: kind.status.json,
+          ...(kind.status && { status: kind.status.json }),
         },
       },
     },

@@ -29,7 +29,8 @@ export interface KindDefinition<Spec extends object = object, Status extends obj
   readonly columns: readonly PrinterColumn[]
   readonly description: string
   readonly spec: Schema<Spec>
-  readonly status: Schema<Status>
+  /** Absent: the kind has no status. */
+  readonly status?: Schema<Status>
 }
 
 type Derived = 'apiVersion' | 'singular' | 'listKind'

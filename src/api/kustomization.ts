@@ -1,4 +1,5 @@
 /** Kustomization: manifests of a source, built and kept in the cluster. */
+import { commonMetadata, healthCheckExpression, ignoreRule, image, inventory, kubeConfig, patch } from './fragments.ts'
 import { ageColumn, defineKind, readyColumns } from './kind.ts'
 import { commonStatusFields, type FluxObject, freshStatus, localReference } from './meta.ts'
 import { array, boolean, duration, type Infer, integer, map, object, oneOf, optional, string, time } from './schema.ts'
@@ -18,36 +19,6 @@ const dependency = object('A Kustomization that has to be ready first.', {
       'A CEL expression over self and dep that says whether the dependency is ready, in place of the built-in check (with the feature gate AdditiveCELDependencyCheck: besides it).',
     ),
   ),
-})
-
-/** Which objects a patch or an ignore rule is about; empty fields select everything. */
-function selector(description: string) {
-  return object(description, {
-    group: optional(string('A regular expression for the whole API group.')),
-    version: optional(string('A regular expression for the whole API version.')),
-    kind: optional(string('A regular expression for the whole kind.')),
-    name: optional(string('A regular expression for the whole name.')),
-    namespace: optional(string('A regular expression for the whole namespace.')),
-    annotationSelector: optional(string('A selector in the syntax of label selectors, matched with the annotations.')),
-    labelSelector: optional(string('A label selector.')),
-  })
-}
-
-const patch = object('A change to built objects.', {
-  patch: string('A strategic merge patch, or a JSON patch (RFC 6902), as YAML or JSON.'),
-  target: optional(selector('Which objects it changes; when empty, the one that a strategic merge patch names.')),
-})
-
-const image = object('A container image to replace.', {
-  name: string('The image as manifests name it, without tag and digest.'),
-  newName: optional(string('What to put in place of the name.')),
-  newTag: optional(string('What to put in place of the tag.')),
-  digest: optional(string('A digest to put in place of the tag; wins over newTag.')),
-})
-
-const commonMetadata = object('Labels and annotations that every object gets; they win over those in the manifests.', {
-  labels: optional(map('Labels to add.', string('Value of the label.'))),
-  annotations: optional(map('Annotations to add.', string('Value of the annotation.'))),
 })
 
 const substituteReference = object('A ConfigMap or Secret with variables.', {
@@ -75,53 +46,11 @@ const decryption = object('How encrypted Secrets in the source are decrypted.', 
   serviceAccountName: optional(string("ServiceAccount whose identity is used with a cloud's key service.")),
 })
 
-const kubeConfig = object(
-  'The cluster to apply to, when it is not this one. A serviceAccountName is then impersonated there.',
-  {
-    secretRef: optional(
-      object('Secret with a kubeconfig.', {
-        name: string('Name of the Secret.'),
-        key: optional(string('The entry with the kubeconfig; value, or else value.yaml, when empty.')),
-      }),
-    ),
-    configMapRef: optional(
-      localReference(
-        'ConfigMap that says how to reach the cluster without a stored credential: provider (aws, azure, gcp or generic) and, as the provider needs them, cluster, address, ca.crt, audiences, serviceAccountName.',
-      ),
-    ),
-  },
-  {
-    rules: [
-      {
-        rule: 'has(self.configMapRef) || has(self.secretRef)',
-        message: 'exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be specified',
-      },
-      {
-        rule: '!has(self.configMapRef) || !has(self.secretRef)',
-        message: 'exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be specified',
-      },
-    ],
-  },
-)
-
 const healthCheck = object('An object whose health is waited for.', {
   apiVersion: optional(string('Its API version; the one that the cluster prefers when empty.')),
   kind: string('Its kind.'),
   name: string('Its name.'),
   namespace: optional(string('Its namespace.')),
-})
-
-const healthCheckExpression = object('How the health of a custom resource is told, in CEL.', {
-  apiVersion: string('API version of the custom resource.'),
-  kind: optional(string('Its kind; every kind of the group when empty.')),
-  current: string('True when the object is as it should be.'),
-  inProgress: optional(string('True while the object is on its way; looked at first.')),
-  failed: optional(string('True when the object will not get there; looked at before current.')),
-})
-
-const ignoreRule = object('Fields that others may set without being corrected.', {
-  paths: array('The fields, as JSON pointers (RFC 6901).', string('A JSON pointer.')),
-  target: optional(selector('The objects that it is about; all when empty.')),
 })
 
 const spec = object('What is built from the source, and how it is kept in the cluster.', {
@@ -168,16 +97,6 @@ const spec = object('What is built from the source, and how it is kept in the cl
   serviceAccountName: optional(string('ServiceAccount of the same namespace whose rights are used to apply.')),
   ignore: optional(array('Changes of others that are not corrected.', ignoreRule)),
   suspend: optional(boolean('Whether all work on this object is put off; a run that is under way is finished.')),
-})
-
-const inventory = object('The objects that were applied.', {
-  entries: array(
-    'One entry for each object.',
-    object('An object of the cluster.', {
-      id: string('Namespace, name, group and kind, joined by underscores.'),
-      v: string('API version within the group.'),
-    }),
-  ),
 })
 
 const snapshot = object('Runs that applied the same manifests with the same result.', {

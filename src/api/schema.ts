@@ -3,9 +3,11 @@
  * of the CRD, so the two cannot drift apart.
  */
 
+import type { Json } from '../lib/json.ts'
+
 /** The part of OpenAPI v3 that a CRD's structural schema may use and ours do use. */
 export interface JsonSchema {
-  readonly type: 'object' | 'string' | 'integer' | 'boolean' | 'array'
+  readonly type?: 'object' | 'string' | 'integer' | 'boolean' | 'array'
   readonly description: string
   readonly default?: unknown
   readonly format?: 'date-time' | 'int32' | 'int64'
@@ -22,6 +24,9 @@ export interface JsonSchema {
   readonly required?: readonly string[]
   readonly additionalProperties?: JsonSchema
   readonly 'x-kubernetes-validations'?: readonly Rule[]
+  readonly 'x-kubernetes-preserve-unknown-fields'?: true
+  readonly 'x-kubernetes-list-type'?: 'map'
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[]
 }
 
 /** A CEL rule that the API server checks. */
@@ -60,7 +65,10 @@ type Flat<T> = { [K in keyof T]: T[K] }
 
 type StringOptions = Pick<JsonSchema, 'format' | 'pattern' | 'minLength' | 'maxLength'> & { readonly default?: string }
 type IntegerOptions = Pick<JsonSchema, 'format' | 'minimum' | 'maximum'> & { readonly default?: number }
-type ArrayOptions = Pick<JsonSchema, 'minItems' | 'maxItems'>
+type ArrayOptions = Pick<JsonSchema, 'minItems' | 'maxItems'> & {
+  /** The field of an item that no two items may share. */
+  readonly key?: string
+}
 
 /** Rules and the default of an object. */
 export interface ObjectOptions {
@@ -106,8 +114,19 @@ export function boolean(description: string, options: { readonly default?: boole
   return { json: { type: 'boolean', description, ...options } }
 }
 
-export function array<T>(description: string, items: Schema<T>, options: ArrayOptions = {}): Schema<readonly T[]> {
-  return { json: { type: 'array', description, items: items.json, ...options } }
+export function array<T>(description: string, items: Schema<T>, { key, ...options }: ArrayOptions = {}): Schema<readonly T[]> {
+  const keyed = key !== undefined && { 'x-kubernetes-list-type': 'map' as const, 'x-kubernetes-list-map-keys': [key] }
+  return { json: { type: 'array', description, items: items.json, ...options, ...keyed } }
+}
+
+/** Any JSON value. */
+export function anything(description: string): Schema<Json> {
+  return { json: { description, 'x-kubernetes-preserve-unknown-fields': true } }
+}
+
+/** A whole number without a format: Go's int. */
+export function wholeNumber(description: string): Schema<number> {
+  return { json: { type: 'integer', description } }
 }
 
 /** An object whose keys are free. */
