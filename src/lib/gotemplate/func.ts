@@ -29,6 +29,8 @@ export interface Func {
   readonly result: GoType
   /** The arguments must be of the parameters' types and number. @throws FuncError */
   readonly call: (args: readonly Value[]) => Value
+  /** Why no template can call it, whatever the arguments: Go's words about its results (time.Time.Date gives three). */
+  readonly unusable?: string
 }
 
 /** A parameter or result: its Go type, and how its values look to the code of a function (an `int` is a bigint there). */
@@ -46,7 +48,8 @@ function plain<Host extends Value>(type: GoType): Param<Host> {
   return { type, isVariadic: false, read: (args, index) => args[index] as Host, write: (host) => host }
 }
 
-function integer(type: GoType): Param<bigint> {
+/** A parameter of an integer type, named ones included: a bigint to the function's code. */
+export function integer(type: GoType): Param<bigint> {
   const read = (args: readonly Value[], index: number) => (args[index] as Int).value
   return { type, isVariadic: false, read, write: (host) => new Int(type, host) }
 }
@@ -68,8 +71,8 @@ export const p = {
 } as const
 
 /** A parameter or result of any other type, as the value itself. */
-export function param(type: GoType): Param<Value> {
-  return plain<Value>(type)
+export function param<Host extends Value = Value>(type: GoType): Param<Host> {
+  return plain<Host>(type)
 }
 
 /** `...T`: the function gets the rest of the arguments as one array. */

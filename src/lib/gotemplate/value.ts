@@ -71,6 +71,12 @@ export interface GoType {
   readonly methods?: ReadonlyMap<string, (receiver: Value) => Func>
   /** fmt.Stringer (or error): what `%v` and `%s` print. */
   readonly text?: (receiver: Value) => string
+  /** fmt.GoStringer: what `%#v` prints. */
+  readonly goText?: (receiver: Value) => string
+  /** json.Marshaler: the JSON that stands for the value. @throws FuncError with the text of MarshalJSON's error */
+  readonly marshalJson?: (receiver: Value) => string
+  /** Of structs: names of fields that exist but are not exported, which is another error than a field that does not exist. */
+  readonly unexported?: readonly string[]
 }
 
 export interface Field {
