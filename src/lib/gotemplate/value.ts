@@ -71,12 +71,16 @@ export interface GoType {
   readonly methods?: ReadonlyMap<string, (receiver: Value) => Func>
   /** fmt.Stringer (or error): what `%v` and `%s` print. */
   readonly text?: (receiver: Value) => string
+  /** Of structs whose pointer alone is a fmt.Stringer: what an action prints (`{{ .A.B }}`), but no function that is handed a copy. */
+  readonly pointerText?: (receiver: Value) => string
   /** fmt.GoStringer: what `%#v` prints. */
   readonly goText?: (receiver: Value) => string
   /** json.Marshaler: the JSON that stands for the value. @throws FuncError with the text of MarshalJSON's error */
   readonly marshalJson?: (receiver: Value) => string
   /** Of structs: names of fields that exist but are not exported, which is another error than a field that does not exist. */
   readonly unexported?: readonly string[]
+  /** Of structs with fields that are not exported: all fields in their order, as fmt prints them. Their values are in `Struct.fields` too. */
+  readonly layout?: readonly Field[]
 }
 
 export interface Field {
