@@ -1,8 +1,8 @@
 /** The heavy half of a GitRepository's run, in a worker thread: asks the server, fetches what is new, packs it into an archive. */
+import type { ClientTls } from '../lib/dispatcher.ts'
 import { messageOf } from '../lib/errors.ts'
 import {
   type Checkout,
-  type ClientTls,
   type CommittedFile,
   type Credentials,
   fetchCommit,

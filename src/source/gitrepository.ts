@@ -1,7 +1,7 @@
 /** GitRepository: keeps an archive of what a reference of a Git repository stands for. */
 import { type GitRepository, gitRepositoryKind } from '../api/gitrepository.ts'
 import { type Artifact, conditionOf } from '../api/meta.ts'
-import { type KubeObject, keyOf, keyText } from '../api/object.ts'
+import { keyOf, keyText } from '../api/object.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import { GitError, isGitError, parseRemoteUrl, type RemoteUrl } from '../lib/git/index.ts'
@@ -15,7 +15,8 @@ import {
   type UnsupportedField,
   type Watch,
 } from '../runtime/reconcile.ts'
-import { authentication, type GitAuthentication, type SecretData } from './credentials.ts'
+import { readSecret, type SecretData } from '../runtime/secrets.ts'
+import { authentication, type GitAuthentication } from './credentials.ts'
 import { type FetchedSource, type FetchInput, type FetchOutput, fetchTask } from './fetch.ts'
 
 type GitContext = Context<GitRepository>
@@ -162,12 +163,10 @@ async function secretData(object: GitRepository, context: GitContext): Promise<S
   if (name === undefined) return undefined
   const { namespace } = object.metadata
   try {
-    const ref = { apiVersion: 'v1', kind: 'Secret', namespace, name }
-    const secret = await context.client.get<KubeObject & { readonly data?: SecretData }>(ref, { signal: context.signal })
-    return secret.data ?? {}
+    return await readSecret(context.client, { namespace, name }, context.signal)
   } catch (error) {
     context.signal.throwIfAborted()
-    throw fetchFailed('AuthenticationFailed', `failed to get secret '${namespace}/${name}': ${messageOf(error)}`, context, error)
+    throw fetchFailed('AuthenticationFailed', messageOf(error), context, error)
   }
 }
 

@@ -1,24 +1,10 @@
 /** One Git server over HTTP(S): connections, credentials, redirects, and what an error of it means. */
-import { getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
+import { type ClientTls, dispatcherFor, type Proxies } from '../dispatcher.ts'
 import { rootMessageOf } from '../errors.ts'
 import { GitError } from './errors.ts'
 
 export type Credentials = { readonly username: string; readonly password: string } | { readonly bearerToken: string }
-
-/** PEM texts. The authority is trusted besides the system's; certificate and key identify the client. */
-export interface ClientTls {
-  readonly ca?: string
-  readonly cert?: string
-  readonly key?: string
-}
-
-/** Proxies by the scheme of the server, and the hosts that are reached without; as in the environment of a process. */
-export interface Proxies {
-  readonly http?: string | undefined
-  readonly https?: string | undefined
-  readonly none?: string | undefined
-}
 
 export interface HttpOptions {
   readonly credentials?: Credentials | undefined
@@ -44,7 +30,6 @@ export interface HttpRequest {
 }
 
 const mostRedirects = 5
-const connectTimeoutMs = 30_000
 /** How much of an error's text is shown. */
 const shownBytes = 512
 
@@ -190,23 +175,6 @@ export class HttpEndpoint implements AsyncDisposable {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a message
     return masked.replace(/[\s\u0000-\u001f\u007f]+/g, ' ').trim()
   }
-}
-
-function dispatcherFor({ tls, proxies }: HttpOptions): Dispatcher {
-  const connect = {
-    timeout: connectTimeoutMs,
-    ...(tls?.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }),
-    ...(tls?.cert !== undefined && { cert: tls.cert }),
-    ...(tls?.key !== undefined && { key: tls.key }),
-  }
-  if (!proxies?.http && !proxies?.https) return new Agent({ connect })
-  return new EnvHttpProxyAgent({
-    connect,
-    requestTls: connect,
-    httpProxy: proxies.http ?? '',
-    httpsProxy: proxies.https ?? '',
-    noProxy: proxies.none ?? '',
-  })
 }
 
 function basic({ username, password }: { username: string; password: string }): string {

@@ -5,7 +5,7 @@
 export { type CommittedFile, listFiles, sparse } from './checkout.ts'
 export { GitError, type GitErrorCode, isGitError } from './errors.ts'
 export { type Checkout, fetchCommit } from './fetch.ts'
-export type { ClientTls, Credentials, Proxies } from './http.ts'
+export type { Credentials } from './http.ts'
 export { Remote, type RemoteOptions } from './remote.ts'
 export { type Candidate, type Reference, resolveReference, revisionOf } from './resolve.ts'
 export { parseRemoteUrl, type RemoteUrl } from './url.ts'
