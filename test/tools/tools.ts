@@ -17,7 +17,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { extract } from 'tar'
 
-export type Tool = 'etcd' | 'kube-apiserver' | 'kubectl' | 'kube-controller-manager' | 'kustomize' | 'helm'
+export type Tool = 'etcd' | 'kube-apiserver' | 'kubectl' | 'kube-controller-manager' | 'kustomize' | 'helm' | 'helm-oracle'
 
 export type Say = (line: string) => void
 
@@ -25,6 +25,7 @@ export type Say = (line: string) => void
 interface Recipe {
   readonly folder: string
   readonly module: 'kube' | 'kustomize' | 'helm'
+  /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
   readonly ldflags: string
@@ -44,6 +45,8 @@ function kubernetes(command: string): Recipe {
   }
 }
 
+const helmFlags = '-X helm.sh/helm/v4/internal/version.version=v4.3.1'
+
 const recipes: { readonly [T in Tool]: Recipe } = {
   etcd: { folder: 'etcd-v3.6.8', module: 'kube', package: 'go.etcd.io/etcd/server/v3', ldflags: '' },
   'kube-apiserver': kubernetes('kube-apiserver'),
@@ -59,8 +62,10 @@ const recipes: { readonly [T in Tool]: Recipe } = {
     folder: 'helm-v4.3.1',
     module: 'helm',
     package: 'helm.sh/helm/v4/cmd/helm',
-    ldflags: '-X helm.sh/helm/v4/internal/version.version=v4.3.1',
+    ldflags: helmFlags,
   },
+  // Our own program: the number goes up when its source changes.
+  'helm-oracle': { folder: 'helm-oracle-v4.3.1-1', module: 'helm', package: './oracle', ldflags: helmFlags },
 }
 
 /** The newest archive of that minor version; its etcd and API server are a patch release behind what we build. */
