@@ -1,0 +1,141 @@
+/** JSON into typed records as Go's encoding/json does it, after sigs.k8s.io/yaml has spelled numbers as text where text is wanted. */
+
+import { BuildError } from '../errors.ts'
+import type { Json } from '../json.ts'
+import { formatFloat, type Node, parseNodes } from '../yaml/index.ts'
+import { readYaml, typeMismatch } from './yaml.ts'
+
+/** A Go type that JSON is read into. `T` is what it holds; undefined and null are its zero value. */
+export interface Shape<T> {
+  /** As reflect.Type.String() gives it. */
+  readonly type: string
+  /** `previous` is what the target holds already: objects and lists are merged into it. */
+  read(json: Json, place: Place, previous: T | undefined): T | undefined
+}
+
+/** Where a value stands: the struct that it belongs to and the names of the fields that lead to it. */
+interface Place {
+  readonly struct?: string
+  readonly path: readonly string[]
+  /** The numbers that the text writes as floats: JSON no longer tells `1e7` from `10000000`. */
+  readonly floats: ReadonlySet<number>
+}
+
+type Fields<T> = { readonly [K in keyof T]-?: { readonly json: string; readonly shape: Shape<Exclude<T[K], undefined>> } }
+
+/**
+ * Reads a YAML text into a shape.
+ * @throws BuildError with the text of yaml.Unmarshal.
+ */
+export function decodeYaml<T>(text: string, shape: Shape<T>, previous?: T): T | undefined {
+  return shape.read(readYaml(text), { path: [], floats: floatsOf(text) }, previous)
+}
+
+function floatsOf(text: string): ReadonlySet<number> {
+  const floats = new Set<number>()
+  const visit = (node: Node): void => {
+    if (node.tag === '!!float') floats.add(Number(node.value.replaceAll('_', '')))
+    node.content.forEach(visit)
+  }
+  parseNodes(text, { dialect: 'sigs', firstOnly: true }).forEach(visit)
+  return floats
+}
+
+/** `string`: takes numbers and booleans too, as sigs.k8s.io/yaml spells them. */
+export const text: Shape<string> = {
+  type: 'string',
+  read(json, place, previous) {
+    if (json === null) return previous
+    if (typeof json === 'object') throw mismatch(json, this, place)
+    return typeof json === 'number' && place.floats.has(json) ? formatSingle(json) : String(json)
+  },
+}
+
+/** Go's strconv.FormatFloat(value, 'g', -1, 32). */
+function formatSingle(value: number): string {
+  const single = Math.fround(value)
+  for (let digits = 1; digits < 9; digits++) {
+    const shorter = Number(single.toPrecision(digits))
+    if (Math.fround(shorter) === single) return formatFloat(shorter)
+  }
+  return formatFloat(single)
+}
+
+export const flag: Shape<boolean> = {
+  type: 'bool',
+  read(json, place, previous) {
+    if (json === null) return previous
+    if (typeof json !== 'boolean') throw mismatch(json, this, place)
+    return json
+  },
+}
+
+/** `interface {}`. */
+export const anything: Shape<Json> = { type: 'interface {}', read: (json) => json }
+
+/** `[]of`. The items of null are kept: what they mean depends on the type. */
+export function listOf<T>(of: Shape<T>): Shape<readonly (T | undefined)[]> {
+  return {
+    type: `[]${of.type}`,
+    read(json, place, previous) {
+      if (json === null) return undefined
+      if (!Array.isArray(json)) throw mismatch(json, this, place)
+      return json.map((item, index) => of.read(item, place, previous?.[index]))
+    },
+  }
+}
+
+/** `map[string]string`. */
+export const textMap: Shape<ReadonlyMap<string, string>> = {
+  type: 'map[string]string',
+  read(json, place, previous) {
+    if (json === null) return undefined
+    if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
+    const entries = Object.entries(json).map(([key, value]) => [key, text.read(value, place, undefined) ?? ''] as const)
+    return new Map([...(previous ?? []), ...entries])
+  },
+}
+
+/** A struct: the name and the type of it, and its fields by their name here. */
+export function struct<T extends object>(name: string, type: string, fields: Fields<T>): Shape<Partial<T>> {
+  const keys = Object.keys(fields) as (keyof T & string)[]
+  return {
+    type,
+    read(json, place, previous) {
+      if (json === null) return previous
+      if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
+      const record: Partial<T> = { ...previous }
+      // In the order in which json.Marshal has written them: the first fault is the one that is told.
+      for (const given of Object.keys(json).sort(byBytes)) {
+        const key = keys.find((key) => fields[key].json === given) ?? keys.find((key) => equalFold(fields[key].json, given))
+        if (key === undefined) continue
+        const at = { ...place, struct: name, path: [...place.path, fields[key].json] }
+        const value = fields[key].shape.read(json[given] ?? null, at, record[key] as Exclude<T[typeof key], undefined>)
+        if (value === undefined) delete record[key]
+        else record[key] = value
+      }
+      return record
+    },
+  }
+}
+
+/** A pointer to a struct: null makes it nil. */
+export function pointerTo<T extends object>(of: Shape<T>): Shape<T> {
+  return {
+    type: `*${of.type}`,
+    read: (json, place, previous) => (json === null ? undefined : of.read(json, place, previous ?? ({} as T))),
+  }
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+function equalFold(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}
+
+function mismatch(json: Json, shape: { readonly type: string }, { struct, path }: Place): BuildError {
+  const where = struct === undefined ? 'Go value' : `Go struct field ${struct}.${path.join('.')}`
+  return new BuildError(`error unmarshaling JSON: while decoding JSON: ${typeMismatch(json, `${where} of type ${shape.type}`)}`)
+}

@@ -1,0 +1,221 @@
+/** Chart.yaml, requirements.yaml and their locks: reading, cleaning and checking. */
+
+import { BuildError } from '../errors.ts'
+import type { Json, JsonObject } from '../json.ts'
+import { parseVersion } from '../semver/index.ts'
+import type { Dependency, Lock, Maintainer, Metadata } from './chart.ts'
+import { anything, decodeYaml, flag, listOf, pointerTo, struct, text, textMap } from './decode.ts'
+
+/** Metadata as the files give it: not checked yet, null items kept. */
+export type MetadataDraft = Partial<Given>
+
+interface Given extends Omit<Metadata, 'sources' | 'keywords' | 'maintainers' | 'dependencies'> {
+  readonly sources: readonly (string | undefined)[]
+  readonly keywords: readonly (string | undefined)[]
+  readonly maintainers: readonly (Partial<Maintainer> | undefined)[]
+  readonly dependencies: readonly (Partial<GivenDependency> | undefined)[]
+}
+
+interface GivenDependency extends Omit<Dependency, 'tags' | 'importValues'> {
+  readonly tags: readonly (string | undefined)[]
+  readonly importValues: readonly (Json | undefined)[]
+}
+
+interface GivenLock extends Omit<Lock, 'dependencies'> {
+  readonly dependencies: readonly (Partial<GivenDependency> | undefined)[]
+}
+
+const maintainer = struct<Maintainer>('Maintainer', 'v2.Maintainer', {
+  name: { json: 'name', shape: text },
+  email: { json: 'email', shape: text },
+  url: { json: 'url', shape: text },
+})
+
+const dependency = struct<GivenDependency>('Dependency', 'v2.Dependency', {
+  name: { json: 'name', shape: text },
+  version: { json: 'version', shape: text },
+  repository: { json: 'repository', shape: text },
+  condition: { json: 'condition', shape: text },
+  tags: { json: 'tags', shape: listOf(text) },
+  enabled: { json: 'enabled', shape: flag },
+  importValues: { json: 'import-values', shape: listOf(anything) },
+  alias: { json: 'alias', shape: text },
+})
+
+const metadata = struct<Given>('Metadata', 'v2.Metadata', {
+  name: { json: 'name', shape: text },
+  home: { json: 'home', shape: text },
+  sources: { json: 'sources', shape: listOf(text) },
+  version: { json: 'version', shape: text },
+  description: { json: 'description', shape: text },
+  keywords: { json: 'keywords', shape: listOf(text) },
+  maintainers: { json: 'maintainers', shape: listOf(pointerTo(maintainer)) },
+  icon: { json: 'icon', shape: text },
+  apiVersion: { json: 'apiVersion', shape: text },
+  condition: { json: 'condition', shape: text },
+  tags: { json: 'tags', shape: text },
+  appVersion: { json: 'appVersion', shape: text },
+  deprecated: { json: 'deprecated', shape: flag },
+  annotations: { json: 'annotations', shape: textMap },
+  kubeVersion: { json: 'kubeVersion', shape: text },
+  dependencies: { json: 'dependencies', shape: listOf(pointerTo(dependency)) },
+  type: { json: 'type', shape: text },
+})
+
+const lock = struct<GivenLock>('Lock', 'v2.Lock', {
+  generated: { json: 'generated', shape: text },
+  digest: { json: 'digest', shape: text },
+  dependencies: { json: 'dependencies', shape: listOf(pointerTo(dependency)) },
+})
+
+const chartBase = struct<{ apiVersion: string }>('chartBase', 'loader.chartBase', {
+  apiVersion: { json: 'apiVersion', shape: text },
+})
+
+/** The `apiVersion` of a Chart.yaml; empty when it has none. @throws BuildError */
+export function readApiVersion(source: string): string {
+  return decodeYaml(source, chartBase)?.apiVersion ?? ''
+}
+
+/** Reads Chart.yaml or requirements.yaml on top of what is known already. @throws BuildError with the text of yaml.Unmarshal. */
+export function readMetadata(source: string, known: MetadataDraft): MetadataDraft {
+  return decodeYaml(source, metadata, known) ?? known
+}
+
+/** Reads Chart.lock or requirements.lock. @throws BuildError with the text of yaml.Unmarshal. */
+export function readLock(source: string): Lock {
+  const { generated, digest = '', dependencies = [] } = decodeYaml(source, lock) ?? {}
+  return {
+    generated: canonicalTime(generated),
+    digest,
+    dependencies: dependencies.map((each) => cleanDependency(each ?? {}, (given) => given)),
+  }
+}
+
+/** A time as Go prints it: no zeros at the end of the fraction, `Z` for UTC. */
+function canonicalTime(given: string | undefined): string {
+  if (given === undefined) return '0001-01-01T00:00:00Z'
+  const found = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(given)
+  if (!found) {
+    const quoted = JSON.stringify(given)
+    const reason = `parsing time ${quoted} as "2006-01-02T15:04:05Z07:00": cannot parse ${quoted} as "2006"`
+    throw new BuildError(`error unmarshaling JSON: while decoding JSON: ${reason}`)
+  }
+  const [, seconds, fraction = '', zone = ''] = found
+  return `${seconds}${fraction.replace(/\.?0+$/, '')}${/^[+-]00:00$/.test(zone) ? 'Z' : zone}`
+}
+
+/**
+ * Checks metadata and strips what cannot be printed from its texts.
+ * @throws BuildError `validation: …` for the first fault.
+ * Source: helm pkg/chart/v2/metadata.go, dependency.go.
+ */
+export function checkMetadata(draft: MetadataDraft): Metadata {
+  const texts = cleanTexts(draft)
+  const { apiVersion, version, type } = draft
+  const name = clean(draft.name ?? '')
+  if (!apiVersion) throw invalid('chart.metadata.apiVersion is required')
+  checkName(name)
+  if (!version) throw invalid('chart.metadata.version is required')
+  if (!isVersion(version)) throw invalid(`chart.metadata.version ${JSON.stringify(version)} is invalid`)
+  if (type && type !== 'application' && type !== 'library') throw invalid('chart.metadata.type must be application or library')
+  const { maintainers, dependencies, annotations } = draft
+  const known = {
+    ...(maintainers && { maintainers: maintainers.map(checkMaintainer) }),
+    ...(dependencies && { dependencies: checkDependencies(dependencies) }),
+    ...(annotations && annotations.size > 0 && { annotations }),
+    ...(draft.deprecated && { deprecated: true }),
+    ...(type && { type }),
+  }
+  return { ...texts, ...known, name, version, apiVersion }
+}
+
+function checkName(name: string): void {
+  if (name === '') throw invalid('chart.metadata.name is required')
+  if (name === '.' || name === '..') throw invalid(`chart.metadata.name ${JSON.stringify(name)} is not allowed`)
+  if (name.includes('/')) throw invalid(`chart.metadata.name ${JSON.stringify(name)} is invalid`)
+}
+
+function isVersion(text: string): boolean {
+  try {
+    parseVersion(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const plainTexts = ['description', 'home', 'icon', 'condition', 'tags', 'appVersion', 'kubeVersion'] as const
+
+function cleanTexts(draft: MetadataDraft): Partial<Metadata> {
+  const texts = plainTexts.map((key) => [key, clean(draft[key] ?? '')]).filter(([, value]) => value !== '')
+  const { sources, keywords } = draft
+  return {
+    ...Object.fromEntries(texts),
+    ...(sources && sources.length > 0 && { sources: cleanAll(sources) }),
+    ...(keywords && keywords.length > 0 && { keywords: cleanAll(keywords) }),
+  }
+}
+
+function checkMaintainer(given: Partial<Maintainer> | undefined): Maintainer {
+  if (!given) throw invalid('maintainers must not contain empty or null nodes')
+  const { name, email, url } = given
+  return { ...(name && { name: clean(name) }), ...(email && { email: clean(email) }), ...(url && { url: clean(url) }) }
+}
+
+function checkDependencies(given: readonly (Partial<GivenDependency> | undefined)[]): Dependency[] {
+  const names = new Set<string>()
+  return given.map((each) => {
+    if (!each) throw invalid('dependencies must not contain empty or null nodes')
+    const dependency = cleanDependency(each, clean)
+    const { name, alias } = dependency
+    if (alias && !/^[a-zA-Z0-9_-]+$/.test(alias)) {
+      throw invalid(`dependency ${JSON.stringify(name)} has disallowed characters in the alias`)
+    }
+    const known = alias || name
+    if (names.has(known)) throw invalid(`more than one dependency with name or alias ${JSON.stringify(known)}`)
+    names.add(known)
+    return dependency
+  })
+}
+
+function cleanDependency(given: Partial<GivenDependency>, cleaned: (text: string) => string): Dependency {
+  const { name = '', version, repository = '', condition, tags, enabled, importValues, alias } = given
+  const imports = importValues?.flatMap(readImport)
+  return {
+    name: cleaned(name),
+    ...(version && { version: cleaned(version) }),
+    repository: cleaned(repository),
+    ...(condition && { condition: cleaned(condition) }),
+    ...(tags && tags.length > 0 && { tags: tags.map((tag) => cleaned(tag ?? '')) }),
+    ...(enabled && { enabled }),
+    ...(imports && imports.length > 0 && { importValues: imports }),
+    ...(alias && { alias }),
+  }
+}
+
+/** An entry of another type is passed over, as Helm does when it imports. */
+function readImport(json: Json | undefined): (string | { child: string; parent: string })[] {
+  if (typeof json === 'string') return [json]
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return []
+  return [{ child: importPath(json, 'child'), parent: importPath(json, 'parent') }]
+}
+
+/** As `%v` prints it: what is missing is `<nil>`, which is then not found. */
+function importPath(json: JsonObject, key: 'child' | 'parent'): string {
+  const path = Object.hasOwn(json, key) ? json[key] : null
+  return path === null || path === undefined ? '<nil>' : String(path)
+}
+
+function cleanAll(items: readonly (string | undefined)[]): string[] {
+  return items.map((item) => clean(item ?? ''))
+}
+
+/** Every space becomes a plain one; what Go's unicode.IsPrint does not know goes. */
+function clean(text: string): string {
+  return text.replaceAll(/\p{White_Space}/gu, ' ').replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '')
+}
+
+function invalid(reason: string): BuildError {
+  return new BuildError(`validation: ${reason}`)
+}
