@@ -3,6 +3,7 @@
  * queues; what does not fit is dropped and counted. Source: fluxcd/pkg runtime/events, client-go tools/record.
  */
 import { EnvHttpProxyAgent, request } from 'undici'
+import type { FluxEvent, InvolvedObject } from '../api/event.ts'
 import type { FluxObject } from '../api/meta.ts'
 import { gvkOf } from '../api/object.ts'
 import type { Client } from '../kube/client.ts'
@@ -27,6 +28,8 @@ export interface EventOptions {
   readonly metrics: Metrics
   /** Where events are posted to; empty: nowhere. */
   readonly webhook: string
+  /** Takes them in this process, in place of the webhook. */
+  readonly deliver?: (event: FluxEvent) => void
   /** Name of this pod. */
   readonly hostname: string
   /** Log every event too, as Flux does at level trace. */
@@ -74,8 +77,9 @@ export class EventRecorder implements Recorder {
     if (this.#options.logEvents) this.#log(posting)
     if (draft.severity !== 'error' && !this.#mayPass(posting)) this.#options.metrics.eventDropped('kubernetes', 'rate')
     else if (!this.#kubernetes.push(posting)) this.#options.metrics.eventDropped('kubernetes', 'full')
-    if (draft.severity === 'trace' || this.#options.webhook === '') return
-    if (!this.#webhook.push(posting)) this.#options.metrics.eventDropped('webhook', 'full')
+    if (draft.severity === 'trace' || draft.isLocal) return
+    if (this.#options.webhook === '') this.#options.deliver?.(this.#told(posting, draft.severity))
+    else if (!this.#webhook.push(posting)) this.#options.metrics.eventDropped('webhook', 'full')
   }
 
   /** Sends what is queued, for at most `graceMs`, and ends. */
@@ -181,18 +185,23 @@ export class EventRecorder implements Recorder {
     }
   }
 
-  async #post(posting: Posting): Promise<void> {
-    const { object, controller, draft, message, metadata, nowMs } = posting
-    const body = JSON.stringify({
+  /** The event as other programs read it. */
+  #told({ object, controller, draft, message, metadata, nowMs }: Posting, severity: FluxEvent['severity']): FluxEvent {
+    return {
       involvedObject: referenceTo(object),
-      severity: draft.severity,
+      severity,
       timestamp: rfc3339(nowMs),
       message,
       reason: draft.reason,
       metadata,
       reportingController: controller,
       reportingInstance: this.#options.hostname,
-    })
+    }
+  }
+
+  async #post(posting: Posting): Promise<void> {
+    const { object, draft } = posting
+    const body = JSON.stringify(this.#told(posting, draft.severity === 'error' ? 'error' : 'info'))
     try {
       await this.#deliver(body)
     } catch (error) {
@@ -236,10 +245,10 @@ export class EventRecorder implements Recorder {
   }
 }
 
-function referenceTo(object: FluxObject) {
+function referenceTo(object: FluxObject): InvolvedObject {
   const { kind, apiVersion, metadata } = object
   const { namespace, name, uid, resourceVersion } = metadata
-  return { kind, namespace, name, uid, apiVersion, resourceVersion }
+  return { kind, namespace, name, ...(uid && { uid }), apiVersion, ...(resourceVersion && { resourceVersion }) }
 }
 
 /** Unique within the namespace, and a valid name however long the object's is. */

@@ -9,8 +9,13 @@ export interface Flags {
   readonly controllers: readonly string[]
   readonly metricsAddr: string
   readonly healthAddr: string
-  /** URL that events are posted to; empty: nowhere. */
+  /** URL that events are posted to; empty: nowhere but to the notification loop of this process, if it runs one. */
   readonly eventsAddr: string
+  /** Where the notification loop listens for events of other programs. */
+  readonly eventsListenAddr: string
+  readonly receiverAddr: string
+  /** How long an event is not told again. */
+  readonly rateLimitIntervalMs: number
   readonly storagePath: string
   readonly storageAddr: string
   /** Empty: made of `storageAddr`. */
@@ -83,7 +88,15 @@ const flagSpecs: readonly FlagSpec[] = [
     ['controllers', 'string', loops.join(','), `Comma separated loops that this process runs: ${loops.join(', ')}.`],
     ['kubeconfig', 'string', '', 'Path of a kubeconfig; empty: KUBECONFIG, else the account of the pod.'],
     ['metrics-addr', 'string', ':8080', 'The address the metric endpoint binds to.', { env: 'METRICS_ADDR' }],
-    ['events-addr', 'string', '', 'The URL that events are posted to; empty posts none.', { env: 'EVENTS_ADDR' }],
+    [
+      'events-addr',
+      'string',
+      '',
+      'The URL that events are posted to, or the address that the notification loop listens on for them (:9091).',
+      { env: 'EVENTS_ADDR' },
+    ],
+    ['receiverAddr', 'string', ':9292', 'The address the webhook receiver endpoint binds to.'],
+    ['rate-limit-interval', 'duration', '5m', 'How long an event that was told is not told again.', { min: 1 }],
     ['health-addr', 'string', ':9440', 'The address the health endpoint binds to.'],
     ['storage-path', 'string', '/data', 'The local storage path.', { env: 'STORAGE_PATH' }],
     ['storage-addr', 'string', ':9090', 'The address the static file server binds to.', { env: 'STORAGE_ADDRESS' }],
@@ -292,7 +305,10 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     kubeconfig: text('kubeconfig'),
     metricsAddr: text('metrics-addr'),
     healthAddr: text('health-addr'),
-    eventsAddr: text('events-addr'),
+    eventsAddr: isUrl(text('events-addr')) ? text('events-addr') : '',
+    eventsListenAddr: isUrl(text('events-addr')) ? defaultEventsAddress : text('events-addr') || defaultEventsAddress,
+    receiverAddr: text('receiverAddr'),
+    rateLimitIntervalMs: number('rate-limit-interval'),
     storagePath: text('storage-path'),
     storageAddr: text('storage-addr'),
     storageAdvAddr: text('storage-adv-addr'),
@@ -324,6 +340,12 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
   }
 }
 
+const defaultEventsAddress = ':9091'
+
+function isUrl(text: string): boolean {
+  return /^https?:\/\//.test(text)
+}
+
 /** The parts of a comma separated list. */
 function items(text: string): string[] {
   return text
@@ -338,9 +360,10 @@ function checked(flags: Flags, env: Environ): Flags {
   if (unknown !== undefined) throw new FlagError(`unknown loop ${quoted(unknown)} in --controllers: known are ${loops.join(', ')}`)
   if (!flags.watchAllNamespaces && !env.RUNTIME_NAMESPACE)
     throw new FlagError('--watch-all-namespaces=false needs the environment variable RUNTIME_NAMESPACE')
-  if (flags.eventsAddr !== '' && !/^https?:\/\//.test(flags.eventsAddr))
+  const isListener = flags.eventsListenAddr !== defaultEventsAddress
+  if (isListener && !flags.controllers.includes('notification'))
     throw new FlagError(
-      `invalid argument ${quoted(flags.eventsAddr)} for --events-addr: must be a URL; receiving events is not implemented in this version`,
+      `invalid argument ${quoted(flags.eventsListenAddr)} for --events-addr: must be a URL where the notification loop does not run`,
     )
   if (flags.maxRetryDelayMs < flags.minRetryDelayMs)
     throw new FlagError('--max-retry-delay must not be shorter than --min-retry-delay')

@@ -42,7 +42,7 @@ export interface Environment {
 export interface Loop<T extends FluxObject = FluxObject> {
   readonly kind: Kind
   /** Flux's controller name: event source, lease, prefix of the status field manager. */
-  readonly controller: 'source-controller' | 'kustomize-controller'
+  readonly controller: 'source-controller' | 'kustomize-controller' | 'helm-controller' | 'notification-controller'
   /** Workers until `--concurrent` says otherwise. */
   readonly concurrent: number
   /** Condition types of this kind besides Ready, Reconciling and Stalled; conditions of other types belong to others. */
@@ -134,6 +134,8 @@ export interface EventDraft {
   readonly message: string
   /** Keys without the group prefix: `revision`, `originRevision`, `commit_status`, `digest`. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** Recorded in the cluster and not posted, whatever the severity. */
+  readonly isLocal?: boolean
 }
 
 /** A run that succeeded: Ready becomes True. */

@@ -28,26 +28,61 @@ const timeLimitMs = 50
 
 const limits = { maxAstNodes: 10_000, maxDepth: 100, maxListElements: 1_000, maxMapEntries: 1_000, maxCallArguments: 32 }
 
+/** A compiled expression that gives a value. */
+export interface Expression {
+  /** @throws Error naming the expression, for a missing field or when it takes too long. */
+  evaluate(variables: Readonly<Record<string, unknown>>): unknown
+}
+
 /** @throws ParseError for what does not parse, or has another type than bool. */
-export function compileCondition(expression: string, { variables }: ConditionOptions = {}): Condition {
-  const environment = new Environment({ enableOptionalTypes: true, unlistedVariablesAreDyn: variables === undefined, limits })
-  registerFunctions(environment)
-  for (const name of variables ?? []) environment.registerVariable(name, 'map<string, dyn>')
-  const program = parsed(expression, environment)
-  if (variables) assertBoolean(expression, program.check())
+export function compileCondition(expression: string, options: ConditionOptions = {}): Condition {
+  const compiled = compile(expression, { ...options, type: 'bool' })
   return {
     holds(values) {
-      let result: unknown
-      try {
-        result = bounded(() => program(asCel(values)))
-      } catch (error) {
-        throw new Error(`failed to evaluate the CEL expression '${expression}': ${firstLine(error)}`, { cause: error })
-      }
+      const result = compiled.evaluate(values)
       if (typeof result === 'boolean') return result
       throw new Error(`failed to evaluate CEL expression as boolean: '${expression}'`)
     },
   }
 }
+
+/** An expression that gives a text. @throws ParseError for what does not parse, or has another type than string. */
+export function compileText(
+  expression: string,
+  options: ConditionOptions = {},
+): { evaluate(variables: Readonly<Record<string, unknown>>): string } {
+  const compiled = compile(expression, { ...options, type: 'string' })
+  return {
+    evaluate(values) {
+      const result = compiled.evaluate(values)
+      if (typeof result === 'string') return result
+      throw new Error(`failed to evaluate CEL expression as string: '${expression}'`)
+    },
+  }
+}
+
+/** @throws ParseError for what does not parse, or has another type than the one asked for. */
+export function compile(
+  expression: string,
+  { variables, type }: ConditionOptions & { readonly type?: ResultType } = {},
+): Expression {
+  const environment = new Environment({ enableOptionalTypes: true, unlistedVariablesAreDyn: variables === undefined, limits })
+  registerFunctions(environment)
+  for (const name of variables ?? []) environment.registerVariable(name, 'map<string, dyn>')
+  const program = parsed(expression, environment)
+  if (variables) assertType(expression, program.check(), type)
+  return {
+    evaluate(values) {
+      try {
+        return bounded(() => program(asCel(values)))
+      } catch (error) {
+        throw new Error(`failed to evaluate the CEL expression '${expression}': ${firstLine(error)}`, { cause: error })
+      }
+    },
+  }
+}
+
+type ResultType = 'bool' | 'string'
 
 function parsed(expression: string, environment: Environment) {
   try {
@@ -57,9 +92,11 @@ function parsed(expression: string, environment: Environment) {
   }
 }
 
-function assertBoolean(expression: string, { valid, type, error }: TypeCheckResult): void {
+/** A field of an object may turn out to be of the right type: only an evaluation tells, except where a bool is asked for. */
+function assertType(expression: string, { valid, type, error }: TypeCheckResult, wanted: ResultType | undefined): void {
   if (!valid) throw new ParseError(`failed to parse the CEL expression '${expression}': ${firstLine(error)}`)
-  if (type !== 'bool') throw new ParseError(`CEL expression output type mismatch: expected bool, got ${type}`)
+  if (wanted === undefined || type === wanted || (wanted === 'string' && type === 'dyn')) return
+  throw new ParseError(`CEL expression output type mismatch: expected ${wanted}, got ${type}`)
 }
 
 /** Messages go on with an excerpt of the expression over several lines. */

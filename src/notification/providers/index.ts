@@ -1,0 +1,16 @@
+/** The services, by the type of a Provider. */
+import type { ProviderType } from '../../api/provider.ts'
+import type { ProviderDefinition } from '../notifier.ts'
+import { generic, genericHmac } from './generic.ts'
+
+const providers: Partial<Record<ProviderType, ProviderDefinition>> = {
+  generic,
+  'generic-hmac': genericHmac,
+}
+
+/** @throws Error for a type that is part of the API and not built yet. */
+export function providerOf(type: ProviderType): ProviderDefinition {
+  const definition = Object.hasOwn(providers, type) ? providers[type] : undefined
+  if (definition) return definition
+  throw new Error(`provider type '${type}' is not implemented in this version`)
+}

@@ -1,0 +1,162 @@
+/** How requests reach a service: TLS, proxy, retries, bounds, and errors without secrets. */
+import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTls, createSecureContext, getCACertificates } from 'node:tls'
+import type { Dispatcher } from 'undici'
+import { unlessAborted } from '../lib/abort.ts'
+import { type ClientTls, type ConnectionOptions, dispatcherFor } from '../lib/dispatcher.ts'
+import { messageOf, rootMessageOf } from '../lib/errors.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { DeliveryError, type Incoming, type Outgoing, type Sender } from './notifier.ts'
+
+/** Source: go-retryablehttp as upstream sets it up. */
+const mostRetries = 4
+const shortestWaitMs = 2_000
+const longestWaitMs = 30_000
+const longestAnswer = 1024 * 1024
+/** How much of an answer an error shows. */
+const shownAnswer = 512
+
+export interface SenderOptions extends ConnectionOptions {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Sends the requests of one notification; closed when that is done. */
+export class HttpSender implements Sender, AsyncDisposable {
+  readonly signal: AbortSignal
+  readonly #options: SenderOptions
+  #dispatcher: Dispatcher | undefined
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.signal = options.signal
+  }
+
+  async send(request: Outgoing): Promise<Incoming> {
+    assertHttp(request.url)
+    for (let retries = 0; ; retries++) {
+      const { answer, failure, waitMs } = await this.#attempt(request)
+      if (answer && !isWorthAnother(answer.status)) return accepted(answer, request)
+      if (retries === mostRetries) throw answer ? refusal(answer) : failure
+      await this.#pause(waitMs ?? Math.min(shortestWaitMs * 2 ** retries, longestWaitMs))
+    }
+  }
+
+  async connect({ host, port, tls }: { host: string; port: number; tls: boolean }): Promise<Socket> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const socket = tls
+      ? connectTls({ host, port, servername: host, secureContext: secureContext(this.#options.tls) }, resolve)
+      : connectTcp({ host, port }, resolve)
+    const abort = () => socket.destroy(new Error(messageOf(this.signal.reason)))
+    this.signal.addEventListener('abort', abort, { once: true })
+    socket.once('close', () => this.signal.removeEventListener('abort', abort))
+    socket.once('error', reject)
+    if (this.signal.aborted) abort()
+    await promise
+    return socket
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dispatcher?.destroy()
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#options.clock.after(ms, resolve)
+    await unlessAborted(promise, this.signal).finally(cancel)
+  }
+
+  async #attempt(request: Outgoing): Promise<{ answer?: Incoming; failure?: DeliveryError; waitMs?: number | undefined }> {
+    try {
+      const answer = await this.#exchange(request)
+      return { answer, waitMs: retryAfterMs(answer) }
+    } catch (error) {
+      this.signal.throwIfAborted()
+      return { failure: new DeliveryError(`failed to execute request: ${rootMessageOf(error)}`, { cause: error }) }
+    }
+  }
+
+  async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Incoming> {
+    this.#dispatcher ??= dispatcherFor(this.#options)
+    const { origin, pathname, search } = new URL(url)
+    const sent = encoded(body)
+    const response = await this.#dispatcher.request({
+      origin,
+      path: pathname + search,
+      method,
+      headers: { ...sent.headers, ...headers },
+      ...(sent.text !== undefined && { body: sent.text }),
+      signal: this.signal,
+    })
+    const text = await boundedText(response.body)
+    return {
+      status: response.statusCode,
+      headers: new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
+      text,
+      json: () => parsed(text),
+    }
+  }
+}
+
+function secureContext(tls: ClientTls | undefined) {
+  return createSecureContext({ ...tls, ...(tls?.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }) })
+}
+
+function assertHttp(url: string): void {
+  const protocol = URL.parse(url)?.protocol
+  if (protocol === 'http:' || protocol === 'https:') return
+  throw new DeliveryError('the address is no http or https URL: set spec.address, or the key address of the Secret')
+}
+
+function encoded(body: Outgoing['body']): { readonly headers: Record<string, string>; readonly text?: string } {
+  if (body === undefined) return { headers: {} }
+  if (typeof body === 'string') return { headers: { 'content-type': 'text/plain; charset=utf-8' }, text: body }
+  if (body instanceof URLSearchParams)
+    return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, text: body.toString() }
+  return { headers: { 'content-type': 'application/json' }, text: JSON.stringify(body) }
+}
+
+/** What is beyond the bound is not read. */
+async function boundedText(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= longestAnswer) break
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, longestAnswer)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new DeliveryError(`the answer is no JSON: ${shown(text)}`)
+  }
+}
+
+function isWorthAnother(status: number): boolean {
+  return status === 429 || (status >= 500 && status !== 501)
+}
+
+function retryAfterMs({ headers }: Incoming): number | undefined {
+  const seconds = Number(headers.get('retry-after'))
+  return seconds > 0 ? Math.min(seconds * 1000, longestWaitMs) : undefined
+}
+
+function accepted(answer: Incoming, { accept = [] }: Outgoing): Incoming {
+  if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) return answer
+  throw refusal(answer)
+}
+
+function refusal({ status, text }: Incoming): DeliveryError {
+  return new DeliveryError(`request failed with status code ${status}: ${shown(text)}`)
+}
+
+function shown(text: string): string {
+  return text.slice(0, shownAnswer).replace(unprintable, ' ').trim()
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a message
+const unprintable = /[\s\u0000-\u001f\u007f]+/g
