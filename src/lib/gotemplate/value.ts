@@ -306,3 +306,19 @@ function characterLength(bytes: Uint8Array, at: number): number {
   for (let i = 1; i < length; i++) if (((bytes[at + i] ?? 0) & 0xc0) !== 0x80) return 0
   return length
 }
+
+/** Compares Go strings, which Go does by their bytes: negative, 0 or positive. */
+export function compareText(a: string, b: string): number {
+  if (a === b) return 0
+  // UTF-16 sorts otherwise only where there are surrogates.
+  if (!belowSurrogates.test(a) || !belowSurrogates.test(b)) return Buffer.compare(bytesOf(a), bytesOf(b))
+  return a < b ? -1 : 1
+}
+
+/** The keys of a map in Go's order. */
+export function sortedKeys(map: ReadonlyMap<string, unknown>): string[] {
+  const keys = Array.from(map.keys())
+  return keys.every((key) => belowSurrogates.test(key)) ? keys.sort() : keys.sort(compareText)
+}
+
+const belowSurrogates = /^[\0-\ud7ff]*$/
