@@ -27,6 +27,11 @@ export class Budget {
     if (this.#bytes < 0) throw new LimitError('the template produces more text than is allowed')
   }
 
+  /** Before text of this length is made that will be charged once it is there. @throws LimitError */
+  checkText(length: number): void {
+    if (length > this.#bytes) throw new LimitError('the template produces more text than is allowed')
+  }
+
   /** Before work of this many steps. @throws LimitError */
   steps(count = 1): void {
     this.#steps -= count

@@ -121,7 +121,7 @@ export class Printer {
     else {
       const items = Array.from(value.bytes, (byte) => new Int(types.uint8, BigInt(byte)))
       // The name that the fast path of fmt has for it.
-      this.#items(depth === 0 ? '[]byte' : '[]uint8', types.uint8, items, verb, depth)
+      this.#items(depth === 0 && verb === 'v' ? '[]byte' : '[]uint8', types.uint8, items, verb, depth)
     }
   }
 
@@ -226,11 +226,10 @@ export class Printer {
   /** Writes what is made under the directive; false if nothing could be. */
   #scalar(render: (d: Directive) => string | undefined): boolean {
     const { width = 0, precision = 0 } = this.#directive
-    this.#budget.text(width + precision)
+    this.#budget.checkText(width + precision)
     const text = render(this.#directive)
     if (text === undefined) return false
-    this.#budget.text(Math.max(0, text.length - width - precision))
-    this.#out += text
+    this.write(text)
     return true
   }
 }

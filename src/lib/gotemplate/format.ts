@@ -161,10 +161,12 @@ class FormatRun {
     if (this.#format[this.#at] !== '[') return false
     this.#isReordered = true
     const end = this.#format.indexOf(']', this.#at)
-    const text = end < 0 ? '' : this.#format.slice(this.#at + 1, end)
-    this.#at = end < 0 ? this.#at + 1 : end + 1
+    // Fewer than three characters are never an index, not even `[]`.
+    const isClosed = end > 0 && this.#at + 2 < this.#format.length
+    const text = isClosed ? this.#format.slice(this.#at + 1, end) : ''
+    this.#at = isClosed ? end + 1 : this.#at + 1
     const number = parseNumber(text)
-    const isNumber = number !== undefined && number.length === text.length
+    const isNumber = number !== undefined && text !== '' && number.length === text.length
     if (isNumber && number.value >= 1 && number.value <= this.#args.length) {
       this.#argument = number.value - 1
       return true

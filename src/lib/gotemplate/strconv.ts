@@ -49,8 +49,9 @@ export function parseUint(text: string, base = 10, bits = 64): bigint {
 function parseSigned(name: string, text: string, base: number, bits: number): bigint {
   const isNegative = text.startsWith('-')
   const limit = 1n << BigInt(bits - 1)
-  const result = unsigned(/^[+-]/.test(text) ? text.slice(1) : text, base, isNegative ? limit : limit - 1n)
+  const result = unsigned(/^[+-]/.test(text) ? text.slice(1) : text, base, 2n * limit - 1n)
   if (typeof result === 'string') throw new NumError(name, text, result)
+  if (result > (isNegative ? limit : limit - 1n)) throw new NumError(name, text, outOfRange)
   return isNegative ? -result : result
 }
 
