@@ -3,6 +3,7 @@
 import { constants, gunzipSync } from 'node:zlib'
 import { Header } from 'tar'
 import { BuildError, codeOf, messageOf } from '../errors.ts'
+import { quote } from '../gotemplate/strconv.ts'
 import type { ChartFile } from './chart.ts'
 
 /** What reading a chart and the charts inside it may still use up. */
@@ -86,7 +87,7 @@ function entryName(given: string): string {
   if (joined.startsWith('/')) throw new BuildError('chart illegally contains absolute paths')
   const name = shortest(joined)
   if (name === '.') {
-    throw new BuildError(`chart illegally contains content outside the base directory: ${JSON.stringify(given)}`)
+    throw new BuildError(`chart illegally contains content outside the base directory: ${quote(given)}`)
   }
   if (name.startsWith('..')) throw new BuildError('chart illegally references parent directory')
   if (/^[a-zA-Z]:\//.test(name)) throw new BuildError('chart contains illegally named files')

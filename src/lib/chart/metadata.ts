@@ -1,6 +1,8 @@
 /** Chart.yaml, requirements.yaml and their locks: reading, cleaning and checking. */
 
 import { BuildError } from '../errors.ts'
+import { isPrint } from '../gotemplate/printable.ts'
+import { quote } from '../gotemplate/strconv.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { parseVersion } from '../semver/index.ts'
 import type { Dependency, Lock, Maintainer, Metadata } from './chart.ts'
@@ -117,7 +119,7 @@ export function checkMetadata(draft: MetadataDraft): Metadata {
   if (!apiVersion) throw invalid('chart.metadata.apiVersion is required')
   checkName(name)
   if (!version) throw invalid('chart.metadata.version is required')
-  if (!isVersion(version)) throw invalid(`chart.metadata.version ${JSON.stringify(version)} is invalid`)
+  if (!isVersion(version)) throw invalid(`chart.metadata.version ${quote(version)} is invalid`)
   if (type && type !== 'application' && type !== 'library') throw invalid('chart.metadata.type must be application or library')
   const { maintainers, dependencies, annotations } = draft
   const known = {
@@ -132,8 +134,8 @@ export function checkMetadata(draft: MetadataDraft): Metadata {
 
 function checkName(name: string): void {
   if (name === '') throw invalid('chart.metadata.name is required')
-  if (name === '.' || name === '..') throw invalid(`chart.metadata.name ${JSON.stringify(name)} is not allowed`)
-  if (name.includes('/')) throw invalid(`chart.metadata.name ${JSON.stringify(name)} is invalid`)
+  if (name === '.' || name === '..') throw invalid(`chart.metadata.name ${quote(name)} is not allowed`)
+  if (name.includes('/')) throw invalid(`chart.metadata.name ${quote(name)} is invalid`)
 }
 
 function isVersion(text: string): boolean {
@@ -170,10 +172,10 @@ function checkDependencies(given: readonly (Partial<GivenDependency> | undefined
     const dependency = cleanDependency(each, clean)
     const { name, alias } = dependency
     if (alias && !/^[a-zA-Z0-9_-]+$/.test(alias)) {
-      throw invalid(`dependency ${JSON.stringify(name)} has disallowed characters in the alias`)
+      throw invalid(`dependency ${quote(name)} has disallowed characters in the alias`)
     }
     const known = alias || name
-    if (names.has(known)) throw invalid(`more than one dependency with name or alias ${JSON.stringify(known)}`)
+    if (names.has(known)) throw invalid(`more than one dependency with name or alias ${quote(known)}`)
     names.add(known)
     return dependency
   })
@@ -211,9 +213,10 @@ function cleanAll(items: readonly (string | undefined)[]): string[] {
   return items.map((item) => clean(item ?? ''))
 }
 
-/** Every space becomes a plain one; what Go's unicode.IsPrint does not know goes. */
+/** Every space becomes a plain one; what cannot be printed goes. */
 function clean(text: string): string {
-  return text.replaceAll(/\p{White_Space}/gu, ' ').replaceAll(/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, '')
+  const spaced = text.replaceAll(/\p{White_Space}/gu, ' ')
+  return [...spaced].filter(isPrint).join('')
 }
 
 function invalid(reason: string): BuildError {

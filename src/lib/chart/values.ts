@@ -2,6 +2,7 @@
 
 import { BuildError } from '../errors.ts'
 import { sprintf } from '../gotemplate/format.ts'
+import { quote } from '../gotemplate/strconv.ts'
 import type { Dict, Value } from '../gotemplate/value.ts'
 import type { Chart } from './chart.ts'
 import { copyTable, isTable } from './table.ts'
@@ -97,7 +98,7 @@ function addGlobals(target: Dict, parent: Dict, path: string, { warn }: Coalesci
       if (isTable(known)) warn(`key ${key} is table. Skipping`)
       else globals.set(key, value)
     } else if (known === undefined) globals.set(key, new Map(value))
-    else if (!isTable(known)) warn(`Conflict: cannot merge map onto non-map for ${JSON.stringify(key)}. Skipping.`)
+    else if (!isTable(known)) warn(`Conflict: cannot merge map onto non-map for ${quote(key)}. Skipping.`)
     else {
       const table = new Map(value)
       mergeTables(table, known, joined(path, key), { keepNulls: true, warn })

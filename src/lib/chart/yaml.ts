@@ -1,7 +1,8 @@
 /** YAML as Helm reads it: sigs.k8s.io/yaml, by way of JSON, so that every number is a float64. */
 
 import { BuildError, messageOf } from '../errors.ts'
-import type { Dict, Value } from '../gotemplate/value.ts'
+import { jsonToValue } from '../gotemplate/gojson.ts'
+import type { Dict } from '../gotemplate/value.ts'
 import type { Json } from '../json.ts'
 import { loadFirst } from '../yaml/index.ts'
 
@@ -24,7 +25,7 @@ export function readYaml(text: string): Json {
 export function readYamlMap(text: string): Dict {
   const json = readYaml(text)
   if (json === null) return new Map()
-  const value = toValue(json)
+  const value = jsonToValue(json)
   if (value instanceof Map) return value
   throw new BuildError(
     `error unmarshaling JSON: while decoding JSON: ${typeMismatch(json, 'Go value of type map[string]interface {}')}`,
@@ -41,12 +42,4 @@ function kindOf(json: Json): string {
   if (typeof json === 'bigint') return 'number'
   if (typeof json === 'boolean') return 'bool'
   return typeof json
-}
-
-/** Plain JSON as a template's value. */
-export function toValue(json: Json): Value {
-  if (Array.isArray(json)) return json.map(toValue)
-  if (typeof json === 'bigint') return Number(json)
-  if (typeof json !== 'object' || json === null) return json
-  return new Map(Object.entries(json).map(([key, item]) => [key, toValue(item)]))
 }
