@@ -23,24 +23,35 @@ const pattern = new RegExp(`^v?([0-9]+)(?:\\.([0-9]+))?(?:\\.([0-9]+))?(?:-(${id
 
 /**
  * Parses a version, leniently: a leading `v`, missing minor and patch (`1` is 1.0.0), and leading zeros are accepted.
- * @throws ParseError.
+ * @throws ParseError with the text of Go's error.
  * Source: Masterminds semver.NewVersion.
  */
 export function parseVersion(text: string): Version {
-  const found = text.length <= longestVersion ? pattern.exec(text) : undefined
-  if (!found) throw new ParseError(`invalid semantic version "${text.slice(0, longestVersion)}"`)
+  if (text.length > longestVersion) throw new ParseError(`version string is too long (max ${longestVersion} bytes)`)
+  const found = pattern.exec(text)
+  if (!found) throw new ParseError('invalid semantic version')
   const [, major = '0', minor = '0', patch = '0', prerelease = '', metadata = ''] = found
-  for (const part of prerelease.split('.')) {
-    if (/^0[0-9]+$/.test(part)) throw new ParseError(`version segment starts with 0 in "${text}"`)
+  const numbers = { major: number(major), minor: number(minor), patch: number(patch) }
+  checkPrerelease(prerelease)
+  return { ...numbers, prerelease, metadata, original: text }
+}
+
+/** @throws ParseError for a numeric part with leading zeros, and for what is no identifier. */
+export function checkPrerelease(text: string): void {
+  for (const part of text === '' ? [] : text.split('.')) {
+    if (/^0[0-9]+$/.test(part)) throw new ParseError('version segment starts with 0')
+    if (!/^[0-9A-Za-z-]+$/.test(part)) throw new ParseError('invalid prerelease string')
   }
-  return {
-    major: number(major, text),
-    minor: number(minor, text),
-    patch: number(patch, text),
-    prerelease,
-    metadata,
-    original: text,
-  }
+}
+
+/** @throws ParseError for what is no identifier. */
+export function checkMetadata(text: string): void {
+  if (text !== '' && !text.split('.').every((part) => /^[0-9A-Za-z-]+$/.test(part))) throw new ParseError('invalid metadata string')
+}
+
+/** The version without the `v` that it may have been written with. */
+export function printVersion({ major, minor, patch, prerelease, metadata }: Version): string {
+  return `${major}.${minor}.${patch}${prerelease && `-${prerelease}`}${metadata && `+${metadata}`}`
 }
 
 /**
@@ -100,10 +111,10 @@ function wholeNumber(text: string): bigint | undefined {
   return value <= largestNumber ? value : undefined
 }
 
-function number(digits: string, text: string): bigint {
+function number(digits: string): bigint {
   const value = BigInt(digits)
-  if (value > largestNumber) throw new ParseError(`error parsing version segment: "${digits}" in "${text}" is out of range`)
-  return value
+  if (value <= largestNumber) return value
+  throw new ParseError(`error parsing version segment: strconv.ParseUint: parsing "${digits}": value out of range`)
 }
 
 function compare(a: bigint, b: bigint): number {

@@ -33,7 +33,7 @@ describe('versions', () => {
   )
 
   it('refuses a text too long to be a version without looking at it', () => {
-    expect(() => parseVersion(`1.0.0-${'a'.repeat(300)}`)).toThrow(/invalid semantic version/)
+    expect(() => parseVersion(`1.0.0-${'a'.repeat(300)}`)).toThrow('version string is too long (max 256 bytes)')
   })
 
   it('orders releases after pre-releases, numbers before words, and numbers by value', () => {

@@ -1,0 +1,35 @@
+/** Deep copies of values. */
+
+import type { Budget } from '../environment.ts'
+import { FuncError } from '../func.ts'
+import { Bytes, type Dict, isList, Slice, Struct, TypedMap, type Value } from '../value.ts'
+
+/** Source: mitchellh/copystructure, whose words for nil are those of its panic. @throws FuncError */
+export function deepCopy(value: Value, budget: Budget): Value {
+  if (value === null) throw new FuncError('reflect: call of reflect.Value.Type on zero Value')
+  return copied(value, budget)
+}
+
+function copied(value: Value, budget: Budget): Value {
+  if (typeof value !== 'object' || value === null) return value
+  const copyAll = (items: readonly Value[]) => {
+    budget.steps(items.length)
+    return items.map((item) => copied(item, budget))
+  }
+  if (isList(value)) return copyAll(value)
+  if (value instanceof Map) return copiedDict(value, budget)
+  if (value instanceof Slice) return new Slice(value.type, copyAll(value.items), value.isNil)
+  if (value instanceof Bytes) return new Bytes(value.bytes.slice())
+  if (value instanceof Struct && value.fields) return new Struct(value.type, new Map(copiedEntries(value.fields, budget)))
+  return value
+}
+
+function copiedDict(dict: Dict, budget: Budget): Dict {
+  const entries = copiedEntries(dict, budget)
+  return dict instanceof TypedMap ? new TypedMap(dict.type, entries, dict.isNil) : new Map(entries)
+}
+
+function copiedEntries(entries: ReadonlyMap<string, Value>, budget: Budget): [string, Value][] {
+  budget.steps(entries.size)
+  return Array.from(entries, ([key, value]) => [key, copied(value, budget)])
+}

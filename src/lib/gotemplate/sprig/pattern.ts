@@ -1,0 +1,184 @@
+/** Regular expressions of Go: RE2, in linear time. Source: Go regexp. */
+
+import { RE2JS } from 're2js'
+import type { Budget } from '../environment.ts'
+import { FuncError } from '../func.ts'
+import { canBackquote, quote } from '../strconv.ts'
+import { isDigit, isLetter } from './letters.ts'
+
+/** Where a match and its groups lie, as pairs of indices into the text; -1 for a group that took no part. */
+type Match = readonly (readonly [start: number, end: number])[]
+
+/** A compiled expression. */
+export class Pattern {
+  readonly #re: RE2JS
+  constructor(re: RE2JS) {
+    this.#re = re
+  }
+
+  isMatch(text: string, budget: Budget): boolean {
+    budget.steps(costOf(text, 0))
+    return this.#re.test(text)
+  }
+
+  /** The first match from an index on; what lies before it still counts for `^` and `\b`. */
+  find(text: string, from: number, budget: Budget): Match | undefined {
+    budget.steps(costOf(text, from))
+    const matcher = this.#re.matcher(text)
+    if (!matcher.find(from)) return undefined
+    return Array.from({ length: matcher.groupCount() + 1 }, (_, group) => [matcher.start(group), matcher.end(group)] as const)
+  }
+
+  /** The number of the group with this name; undefined when there is none. */
+  groupNamed(name: string): number | undefined {
+    const groups = this.#re.namedGroups()
+    return Object.hasOwn(groups, name) ? groups[name] : undefined
+  }
+}
+
+/** A step is about what a hundred characters cost. */
+function costOf(text: string, from: number): number {
+  return 1 + ((text.length - from) >> 7)
+}
+
+/** Templates compile the same few expressions again and again. */
+const maxCached = 500
+const maxCachedLength = 1000
+const cache = new Map<string, Pattern>()
+
+/** @throws FuncError with Go's words: `error parsing regexp: missing closing ): …`. */
+export function compile(expression: string): Pattern {
+  const known = cache.get(expression)
+  if (known) return known
+  const pattern = new Pattern(parse(expression))
+  if (cache.size >= maxCached) cache.clear()
+  if (expression.length <= maxCachedLength) cache.set(expression, pattern)
+  return pattern
+}
+
+/** As Go's MustCompile, which panics: in its words. @throws FuncError */
+export function mustCompile(expression: string): Pattern {
+  try {
+    return compile(expression)
+  } catch (error) {
+    if (!(error instanceof FuncError)) throw error
+    const quoted = canBackquote(expression) ? `\`${expression}\`` : quote(expression)
+    throw new FuncError(`regexp: Compile(${quoted}): ${error.message}`, { cause: error })
+  }
+}
+
+function parse(expression: string): RE2JS {
+  try {
+    return RE2JS.compile(expression)
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith('error parsing regexp: ')) throw error
+    // Go quotes also the nothing that follows a last backslash.
+    throw new FuncError(error.message.endsWith('`') ? error.message : `${error.message}: \`\``, { cause: error })
+  }
+}
+
+/** The matches, `limit` at most when it is not negative. An empty one right after another does not count. Source: Go Regexp.allMatches. */
+export function matchAll(pattern: Pattern, text: string, limit: number, budget: Budget): (readonly [number, number])[] {
+  const found: (readonly [number, number])[] = []
+  let lastEnd = -1
+  for (let at = 0; (limit < 0 || found.length < limit) && at <= text.length; ) {
+    const [match] = pattern.find(text, at, budget) ?? []
+    if (!match) break
+    const [start, end] = match
+    if (end !== at || start !== lastEnd) found.push(match)
+    at = end === at ? at + runeLength(text, at) : end
+    lastEnd = end
+  }
+  return found
+}
+
+/** Replaces every match; the replacement gets the groups. Source: Go Regexp.replaceAll. */
+export function replaceAll(pattern: Pattern, text: string, replacement: (match: Match) => string, budget: Budget): string {
+  let out = ''
+  let lastEnd = 0
+  for (let at = 0; at <= text.length; ) {
+    const match = pattern.find(text, at, budget)
+    const [start, end] = match?.[0] ?? []
+    if (!match || start === undefined || end === undefined) break
+    out += text.slice(lastEnd, start)
+    if (end > lastEnd || start === 0) out += replacement(match)
+    budget.checkText(out.length)
+    lastEnd = end
+    at = Math.max(at + runeLength(text, at), end)
+  }
+  return out + text.slice(lastEnd)
+}
+
+/** 1 also at the end, so that loops go past it. */
+function runeLength(text: string, at: number): number {
+  return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1
+}
+
+/** The text around the matches. Source: Go Regexp.Split. */
+export function split(pattern: Pattern, expression: string, text: string, limit: number, budget: Budget): string[] | undefined {
+  if (limit === 0) return undefined
+  if (expression !== '' && text === '') return ['']
+  const parts: string[] = []
+  let begin = 0
+  let end = 0
+  for (const match of matchAll(pattern, text, limit, budget)) {
+    if (limit > 0 && parts.length >= limit - 1) break
+    end = match[0]
+    if (match[1] !== 0) parts.push(text.slice(begin, end))
+    begin = match[1]
+  }
+  if (end !== text.length) parts.push(text.slice(begin))
+  return parts
+}
+
+/** What a replacement makes of a match: `$1`, `$name` and `${name}` are groups, `$$` is `$`. Source: Go Regexp.expand. */
+export function expander(pattern: Pattern, replacement: string, text: string): (match: Match) => string {
+  if (!replacement.includes('$')) return () => replacement
+  const pieces = templateOf(replacement)
+  return (match) =>
+    pieces
+      .map((piece) => {
+        if (typeof piece === 'string') return piece
+        const [start, end] = match[piece.number ?? pattern.groupNamed(piece.name) ?? -1] ?? [-1, -1]
+        return start < 0 ? '' : text.slice(start, end)
+      })
+      .join('')
+}
+
+type Piece = string | { readonly name: string; readonly number: number | undefined }
+
+function templateOf(replacement: string): Piece[] {
+  const pieces: Piece[] = []
+  let at = 0
+  for (let dollar = replacement.indexOf('$'); dollar >= 0; dollar = replacement.indexOf('$', at)) {
+    pieces.push(replacement.slice(at, dollar))
+    const { piece, length } = referenceIn(replacement.slice(dollar + 1))
+    pieces.push(piece)
+    at = dollar + 1 + length
+  }
+  return [...pieces, replacement.slice(at)]
+}
+
+/** What a `$` stands for, and how much of the text after it belongs to it. */
+function referenceIn(text: string): { piece: Piece; length: number } {
+  if (text.startsWith('$')) return { piece: '$', length: 1 }
+  const brace = text.startsWith('{') ? 1 : 0
+  const name = nameIn(text.slice(brace))
+  if (name === '' || (brace > 0 && text[brace + name.length] !== '}')) return { piece: '$', length: 0 }
+  const isNumber = /^(?:0|[1-9]\d{0,8})$/.test(name)
+  return { piece: { name, number: isNumber ? Number(name) : undefined }, length: name.length + 2 * brace }
+}
+
+function nameIn(text: string): string {
+  let name = ''
+  for (const rune of text) {
+    if (rune !== '_' && !isLetter(rune) && !isDigit(rune)) break
+    name += rune
+  }
+  return name
+}
+
+/** Source: Go regexp.QuoteMeta. */
+export function quoteMeta(text: string): string {
+  return text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&')
+}
