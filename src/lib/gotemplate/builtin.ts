@@ -7,7 +7,7 @@ import { isEqual, isEqualToAny, isLess, isLessOrEqual } from './compare.ts'
 import type { Maybe } from './frame.ts'
 import { FuncError } from './func.ts'
 import { isTrue } from './truth.ts'
-import { zeroOf } from './types.ts'
+import { dereferenced, zeroOf } from './types.ts'
 import { Bytes, bytesOf, Int, int, isList, itemsOf, Slice, Struct, TypedMap, textOf, typeOf, types, type Value } from './value.ts'
 
 export interface Builtin {
@@ -45,7 +45,7 @@ function call(value: Maybe, callee: string): never {
 function lengthOf(value: Maybe): number {
   if (value === undefined) throw new FuncError('reflect: call of reflect.Value.Type on zero Value')
   const item = dereferenced(value)
-  if (item === null) throw new FuncError('len of nil pointer')
+  if (isNilPointer(item)) throw new FuncError('len of nil pointer')
   if (item instanceof Map) return item.size
   const length = sequenceLength(item)
   if (length === undefined) throw new FuncError(`len of type ${nameOf(item)}`)
@@ -65,7 +65,7 @@ function index(start: Maybe, indexes: readonly Maybe[]): Maybe {
   let item: Value = start
   for (const at of indexes) {
     item = dereferenced(item)
-    if (item === null) throw new FuncError('index of nil pointer')
+    if (isNilPointer(item)) throw new FuncError('index of nil pointer')
     item = item instanceof Map ? entry(item, at) : element(item, at)
   }
   return item
@@ -112,7 +112,7 @@ function indexWithin(at: Maybe, length: number): number {
 function slice(start: Maybe, indexes: readonly Maybe[]): Value {
   if (start === undefined || start === null) throw new FuncError('slice of untyped nil')
   const item = dereferenced(start)
-  if (item === null) throw new FuncError('slice of nil pointer')
+  if (isNilPointer(item)) throw new FuncError('slice of nil pointer')
   if (indexes.length > 3) throw new FuncError(`too many slice indexes: ${indexes.length}`)
   if (typeof item === 'string' && indexes.length === 3) throw new FuncError('cannot 3-index slice a string')
   const length = sequenceLength(item)
@@ -130,10 +130,8 @@ function sliced(item: Value, from: number, to: number): Value {
   return itemsOf(item)?.slice(from, to) ?? null
 }
 
-/** What a pointer points to; null for a nil one. */
-function dereferenced(value: Value): Value {
-  if (!(value instanceof Struct) || value.type.kind !== 'ptr') return value
-  return value.fields && value.type.elem ? new Struct(value.type.elem, value.fields) : null
+function isNilPointer(value: Value): boolean {
+  return value === null || (value instanceof Struct && value.type.kind === 'ptr')
 }
 
 function nameOf(value: Value): string {

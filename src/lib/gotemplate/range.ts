@@ -3,6 +3,7 @@
 import { sprintf } from './format.ts'
 import type { Frame, Maybe } from './frame.ts'
 import type { PipeNode } from './node.ts'
+import { dereferenced } from './types.ts'
 import { Int, int, isList, itemsOf, sortedKeys, TypedMap, typeOf, type Value } from './value.ts'
 
 export interface RangeItems {
@@ -38,7 +39,7 @@ function itemsFor(frame: Frame, value: Maybe, { variables }: PipeNode): Items {
     return numbersBelow(value)
   }
   const list = itemsOf(value)
-  if (!list) return frame.fail(`range can't iterate over ${sprintf('%v', [value])}`)
+  if (!list) return frame.fail(`range can't iterate over ${sprintf('%v', [dereferenced(value)])}`)
   const isBoxed = isList(value) || typeOf(value)?.elem?.kind === 'interface'
   return { count: list.length, isBoxed, item: (at) => list[at], key: smallInt }
 }

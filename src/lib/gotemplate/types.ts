@@ -77,3 +77,9 @@ export function wrapped(type: GoType, value: bigint): Int {
   const { bits, isSigned } = integerBits.get(type.kind) ?? { bits: 64, isSigned: true }
   return new Int(type, isSigned ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value))
 }
+
+/** What a pointer points to; a nil pointer as it is. Source: text/template, indirect. */
+export function dereferenced(value: Value): Value {
+  const isPointer = value instanceof Struct && value.type.kind === 'ptr'
+  return isPointer && value.fields && value.type.elem ? new Struct(value.type.elem, value.fields) : value
+}
