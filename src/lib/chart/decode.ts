@@ -14,21 +14,39 @@ export interface Shape<T> {
 }
 
 /** Where a value stands: the struct that it belongs to and the names of the fields that lead to it. */
-interface Place {
+export interface Place {
   readonly struct?: string
   readonly path: readonly string[]
   /** The numbers that the text writes as floats: JSON no longer tells `1e7` from `10000000`. */
-  readonly floats: ReadonlySet<number>
+  readonly floats: Pick<ReadonlySet<number>, 'has'>
 }
 
-type Fields<T> = { readonly [K in keyof T]-?: { readonly json: string; readonly shape: Shape<Exclude<T[K], undefined>> } }
+interface FieldOf<T> {
+  readonly json: string
+  readonly shape: Shape<T>
+  /** The embedded struct that the field is promoted from, which messages name. */
+  readonly embedded?: string | undefined
+}
+
+export type Fields<T> = { readonly [K in keyof T]-?: FieldOf<Exclude<T[K], undefined>> }
 
 /**
  * Reads a YAML text into a shape.
  * @throws BuildError with the text of yaml.Unmarshal.
  */
 export function decodeYaml<T>(text: string, shape: Shape<T>, previous?: T): T | undefined {
-  return shape.read(readYaml(text), { path: [], floats: floatsOf(text) }, previous)
+  // Looked for only when a number stands where text is wanted: a second reading of the text.
+  let floats: ReadonlySet<number> | undefined
+  const has = (value: number): boolean => {
+    floats ??= floatsOf(text)
+    return floats.has(value)
+  }
+  return shape.read(readYaml(text), { path: [], floats: { has } }, previous)
+}
+
+/** Reads a value that is parsed already; its integers are those that have no fraction. @throws BuildError as decodeYaml does */
+export function decodeValue<T>(json: Json, shape: Shape<T>): T | undefined {
+  return shape.read(json, { path: [], floats: new Set() }, undefined)
 }
 
 function floatsOf(text: string): ReadonlySet<number> {
@@ -86,14 +104,16 @@ export function listOf<T>(of: Shape<T>): Shape<readonly (T | undefined)[]> {
 }
 
 /** `map[string]string`. */
-export const textMap: Shape<ReadonlyMap<string, string>> = {
-  type: 'map[string]string',
-  read(json, place, previous) {
-    if (json === null) return undefined
-    if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
-    const entries = Object.entries(json).map(([key, value]) => [key, text.read(value, place, undefined) ?? ''] as const)
-    return new Map([...(previous ?? []), ...entries])
-  },
+export function textMap(of: Shape<string> = text): Shape<ReadonlyMap<string, string>> {
+  return {
+    type: 'map[string]string',
+    read(json, place, previous) {
+      if (json === null) return undefined
+      if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
+      const entries = Object.entries(json).map(([key, value]) => [key, of.read(value, place, undefined) ?? ''] as const)
+      return new Map([...(previous ?? []), ...entries])
+    },
+  }
 }
 
 /** A struct: the name and the type of it, and its fields by their name here. */
@@ -135,7 +155,8 @@ function equalFold(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }
 
-function mismatch(json: Json, shape: { readonly type: string }, { struct, path }: Place): BuildError {
+/** The error of a value that does not fit. */
+export function mismatch(json: Json, shape: { readonly type: string }, { struct, path }: Place): BuildError {
   const where = struct === undefined ? 'Go value' : `Go struct field ${struct}.${path.join('.')}`
   return new BuildError(`error unmarshaling JSON: while decoding JSON: ${typeMismatch(json, `${where} of type ${shape.type}`)}`)
 }

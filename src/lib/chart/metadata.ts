@@ -6,12 +6,12 @@ import { quote } from '../gotemplate/strconv.ts'
 import type { Json, JsonObject } from '../json.ts'
 import { parseVersion } from '../semver/index.ts'
 import type { Dependency, Lock, Maintainer, Metadata } from './chart.ts'
-import { anything, decodeYaml, flag, listOf, pointerTo, struct, text, textMap } from './decode.ts'
+import { anything, decodeYaml, type Fields, flag, listOf, pointerTo, type Shape, struct, text, textMap } from './decode.ts'
 
 /** Metadata as the files give it: not checked yet, null items kept. */
 export type MetadataDraft = Partial<Given>
 
-interface Given extends Omit<Metadata, 'sources' | 'keywords' | 'maintainers' | 'dependencies'> {
+export interface Given extends Omit<Metadata, 'sources' | 'keywords' | 'maintainers' | 'dependencies'> {
   readonly sources: readonly (string | undefined)[]
   readonly keywords: readonly (string | undefined)[]
   readonly maintainers: readonly (Partial<Maintainer> | undefined)[]
@@ -27,42 +27,53 @@ interface GivenLock extends Omit<Lock, 'dependencies'> {
   readonly dependencies: readonly (Partial<GivenDependency> | undefined)[]
 }
 
-const maintainer = struct<Maintainer>('Maintainer', 'v2.Maintainer', {
-  name: { json: 'name', shape: text },
-  email: { json: 'email', shape: text },
-  url: { json: 'url', shape: text },
-})
+const maintainerOf = (text: Shape<string>) =>
+  struct<Maintainer>('Maintainer', 'v2.Maintainer', {
+    name: { json: 'name', shape: text },
+    email: { json: 'email', shape: text },
+    url: { json: 'url', shape: text },
+  })
 
-const dependency = struct<GivenDependency>('Dependency', 'v2.Dependency', {
-  name: { json: 'name', shape: text },
-  version: { json: 'version', shape: text },
-  repository: { json: 'repository', shape: text },
-  condition: { json: 'condition', shape: text },
-  tags: { json: 'tags', shape: listOf(text) },
-  enabled: { json: 'enabled', shape: flag },
-  importValues: { json: 'import-values', shape: listOf(anything) },
-  alias: { json: 'alias', shape: text },
-})
+const dependencyOf = (text: Shape<string>) =>
+  struct<GivenDependency>('Dependency', 'v2.Dependency', {
+    name: { json: 'name', shape: text },
+    version: { json: 'version', shape: text },
+    repository: { json: 'repository', shape: text },
+    condition: { json: 'condition', shape: text },
+    tags: { json: 'tags', shape: listOf(text) },
+    enabled: { json: 'enabled', shape: flag },
+    importValues: { json: 'import-values', shape: listOf(anything) },
+    alias: { json: 'alias', shape: text },
+  })
 
-const metadata = struct<Given>('Metadata', 'v2.Metadata', {
-  name: { json: 'name', shape: text },
-  home: { json: 'home', shape: text },
-  sources: { json: 'sources', shape: listOf(text) },
-  version: { json: 'version', shape: text },
-  description: { json: 'description', shape: text },
-  keywords: { json: 'keywords', shape: listOf(text) },
-  maintainers: { json: 'maintainers', shape: listOf(pointerTo(maintainer)) },
-  icon: { json: 'icon', shape: text },
-  apiVersion: { json: 'apiVersion', shape: text },
-  condition: { json: 'condition', shape: text },
-  tags: { json: 'tags', shape: text },
-  appVersion: { json: 'appVersion', shape: text },
-  deprecated: { json: 'deprecated', shape: flag },
-  annotations: { json: 'annotations', shape: textMap },
-  kubeVersion: { json: 'kubeVersion', shape: text },
-  dependencies: { json: 'dependencies', shape: listOf(pointerTo(dependency)) },
-  type: { json: 'type', shape: text },
-})
+/**
+ * The fields of a Chart.yaml. `text` reads texts: not everything that Helm reads them from spells numbers as such. `embedded` is the name
+ * of the struct inside another one, for messages.
+ */
+export function metadataFields(text: Shape<string>, embedded?: string): Fields<Given> {
+  return {
+    name: { json: 'name', shape: text, embedded },
+    home: { json: 'home', shape: text, embedded },
+    sources: { json: 'sources', shape: listOf(text), embedded },
+    version: { json: 'version', shape: text, embedded },
+    description: { json: 'description', shape: text, embedded },
+    keywords: { json: 'keywords', shape: listOf(text), embedded },
+    maintainers: { json: 'maintainers', shape: listOf(pointerTo(maintainerOf(text))), embedded },
+    icon: { json: 'icon', shape: text, embedded },
+    apiVersion: { json: 'apiVersion', shape: text, embedded },
+    condition: { json: 'condition', shape: text, embedded },
+    tags: { json: 'tags', shape: text, embedded },
+    appVersion: { json: 'appVersion', shape: text, embedded },
+    deprecated: { json: 'deprecated', shape: flag, embedded },
+    annotations: { json: 'annotations', shape: textMap(text), embedded },
+    kubeVersion: { json: 'kubeVersion', shape: text, embedded },
+    dependencies: { json: 'dependencies', shape: listOf(pointerTo(dependencyOf(text))), embedded },
+    type: { json: 'type', shape: text, embedded },
+  }
+}
+
+const metadata = struct<Given>('Metadata', 'v2.Metadata', metadataFields(text))
+const dependency = dependencyOf(text)
 
 const lock = struct<GivenLock>('Lock', 'v2.Lock', {
   generated: { json: 'generated', shape: text },

@@ -12,5 +12,5 @@ export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode }
 export { formatFloat, formatNumber } from './number.ts'
 export { type NodeBudget, nodeBudget, type ParseOptions, parseNodes, refuseLongText, type YamlLimits, yamlError } from './parse.ts'
 export { printNode } from './print.ts'
-export { isPlainText } from './scalar-style.ts'
+export { doubleQuoted, isPlainText } from './scalar-style.ts'
 export { type Dialect, parseInteger, resolveTag } from './schema.ts'

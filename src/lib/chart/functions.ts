@@ -1,0 +1,58 @@
+/** The functions that Helm adds to sprig's. Source: helm pkg/engine/engine.go, funcs.go. */
+
+import type { Environment } from '../gotemplate/environment.ts'
+import { type Func, FuncError, func, p } from '../gotemplate/func.ts'
+import type { Dict, Value } from '../gotemplate/value.ts'
+import { warn } from './engine-errors.ts'
+import * as serialize from './serialize.ts'
+
+/**
+ * Reads an object of the cluster, or (when the name is empty) a list of them; an empty map when there is none.
+ * What it throws is an error of the template.
+ */
+export type Lookup = (apiVersion: string, kind: string, namespace: string, name: string) => Dict
+
+/** What a template calls without a cluster. */
+const lookNowhere: Lookup = () => new Map()
+
+/** Helm's functions but `include` and `tpl`, which belong to a set of templates. What they print is charged to the budget. */
+export function helmFunctions({ budget }: Environment, lookup: Lookup = lookNowhere): ReadonlyMap<string, Func> {
+  const printer = (print: (value: Value) => string): Func =>
+    func([p.any], p.string, (value) => {
+      const text = print(value)
+      budget.text(text.length)
+      return text
+    })
+  const charged = (text: string): string => {
+    budget.text(text.length)
+    return text
+  }
+  return new Map<string, Func>([
+    ['toYaml', printer(serialize.toYaml)],
+    ['mustToYaml', printer(serialize.mustToYaml)],
+    ['toYamlPretty', printer(serialize.toYamlPretty)],
+    ['toJson', printer(serialize.toJson)],
+    ['mustToJson', printer(serialize.mustToJson)],
+    ['toToml', printer(serialize.toToml)],
+    ['mustToToml', printer(serialize.mustToToml)],
+    ['fromYaml', func([p.string], p.dict, (text) => serialize.fromYaml(charged(text)))],
+    ['fromYamlArray', func([p.string], p.list, (text) => serialize.fromYamlArray(charged(text)))],
+    ['fromJson', func([p.string], p.dict, (text) => serialize.fromJson(charged(text)))],
+    ['fromJsonArray', func([p.string], p.list, (text) => serialize.fromJsonArray(charged(text)))],
+    ['fromToml', func([p.string], p.dict, (text) => serialize.fromToml(charged(text)))],
+    ['required', func([p.string, p.any], p.any, required)],
+    ['fail', func([p.string], p.string, fail)],
+    ['lookup', func([p.string, p.string, p.string, p.string], p.dict, lookup)],
+    // Helm answers only when it is asked to; here there is no network at all.
+    ['getHostByName', func([p.string], p.string, (_host) => '')],
+  ])
+}
+
+function required(message: string, value: Value): Value {
+  if (value === null || value === '') throw new FuncError(warn(message))
+  return value
+}
+
+function fail(message: string): string {
+  throw new FuncError(warn(message))
+}

@@ -1,0 +1,107 @@
+/** index.yaml as Go reads it. Source: helm pkg/repo/v1/index.go. */
+
+import { BuildError, messageOf } from '../errors.ts'
+import { utc } from '../gotemplate/gotime-location.ts'
+import { parseTime } from '../gotemplate/gotime-parse.ts'
+import { type Json, parseJson } from '../json.ts'
+import { loadFirst } from '../yaml/index.ts'
+import { decodeValue, listOf, mismatch, pointerTo, type Shape, struct, text } from './decode.ts'
+import { type Given, metadataFields } from './metadata.ts'
+
+/** A text that is written as one: sigs.k8s.io/yaml does not spell numbers for the fields of an embedded struct. */
+const exactText: Shape<string> = {
+  type: 'string',
+  read(json, place, previous) {
+    if (json === null) return previous
+    if (typeof json !== 'string') throw mismatch(json, this, place)
+    return json
+  },
+}
+
+/** RFC 3339, kept as it is written. */
+const time: Shape<string> = {
+  type: 'time.Time',
+  read(json, _place, previous) {
+    if (json === null) return previous
+    if (typeof json !== 'string') throw new BuildError(`${decoding}Time.UnmarshalJSON: input is not a JSON string`)
+    try {
+      parseTime('2006-01-02T15:04:05Z07:00', json, utc)
+    } catch (error) {
+      throw new BuildError(decoding + messageOf(error), {}, { cause: error })
+    }
+    return json
+  },
+}
+
+function mapOf<T>(of: Shape<T>): Shape<ReadonlyMap<string, T | undefined>> {
+  return {
+    type: `map[string]${of.type}`,
+    read(json, place, _previous) {
+      if (json === null) return undefined
+      if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
+      return new Map(Object.entries(json).map(([key, item]) => [key, of.read(item, place, undefined)]))
+    },
+  }
+}
+
+interface Entry extends Given {
+  readonly urls: readonly (string | undefined)[]
+  readonly created: string
+  readonly digest: string
+}
+
+interface Index {
+  readonly apiVersion: string
+  readonly generated: string
+  readonly entries: ReadonlyMap<string, readonly (EntryDraft | undefined)[] | undefined>
+}
+
+/** An entry as the file gives it: not checked yet. */
+export type EntryDraft = Partial<Entry>
+
+const entry = struct<Entry>('ChartVersion', 'repo.ChartVersion', {
+  ...metadataFields(exactText, 'Metadata'),
+  urls: { json: 'urls', shape: listOf(text) },
+  created: { json: 'created', shape: time },
+  digest: { json: 'digest', shape: text },
+})
+
+const index = struct<Index>('IndexFile', 'repo.IndexFile', {
+  apiVersion: { json: 'apiVersion', shape: text },
+  generated: { json: 'generated', shape: time },
+  entries: { json: 'entries', shape: mapOf(listOf(pointerTo(entry))) },
+})
+
+/**
+ * Reads an index, JSON or (strictly) YAML.
+ * @throws BuildError in Go's words.
+ */
+export function readIndexFile(text: string): Partial<Index> {
+  const json = asJson(text)
+  if (json === undefined) return decodeValue(strictYaml(text), index) ?? {}
+  try {
+    return decodeValue(json, index) ?? {}
+  } catch (error) {
+    throw new BuildError(messageOf(error).replace(decoding, ''), {}, { cause: error })
+  }
+}
+
+const decoding = 'error unmarshaling JSON: while decoding JSON: '
+
+function asJson(text: string): Json | undefined {
+  if (!/^[ \t\r\n]*\{/.test(text)) return undefined
+  try {
+    return parseJson(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** A YAML index that names a field which Helm does not know is refused. */
+function strictYaml(text: string): Json {
+  try {
+    return loadFirst(text, { dialect: 'sigs', strict: true, maxLength: text.length, maxNodes: text.length }) ?? null
+  } catch (error) {
+    throw new BuildError(`error converting YAML to JSON: ${messageOf(error)}`, {}, { cause: error })
+  }
+}

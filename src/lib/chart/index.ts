@@ -1,0 +1,15 @@
+/**
+ * Helm charts: load one, render it with values for a release, and read what a release or a repository keeps.
+ *
+ * `loadChart` reads a folder or a package; `mergeValues` reads what users give; `render` gives what is applied to a cluster. A loaded chart is
+ * never changed, and its parsed templates are kept as long as it is: releases share it.
+ */
+
+export { Budget, type Environment, LimitError } from '../gotemplate/index.ts'
+export { defaultCapabilities } from './capabilities.ts'
+export type { Capabilities, Chart, ChartFile, Crd, Dependency, Hook, Manifest, Metadata, ReleaseInfo, Rendered } from './chart.ts'
+export { type ChartSource, type LoadOptions, loadChart } from './load.ts'
+export { mergeValues, type ValueOptions } from './options.ts'
+export { manifestOf, type PrintOptions, printRendered } from './print.ts'
+export { checkInstallable, type RenderedFiles, type RenderOptions, render, renderFiles, sortRendered } from './render.ts'
+export { type ChartRequest, chartUrl, findVersion, type IndexEntry, parseIndex, type RepositoryIndex } from './repository.ts'

@@ -1,0 +1,122 @@
+/** YAML, JSON and TOML to and from the values of templates, with Helm's rule that most errors become text. Source: helm pkg/engine/funcs.go. */
+
+import { messageOf } from '../errors.ts'
+import { LimitError } from '../gotemplate/environment.ts'
+import { jsonToValue, marshalJson, parseGoJson, valueToJson } from '../gotemplate/gojson.ts'
+import { anyMap, type Dict, isList, TypedMap, type Value } from '../gotemplate/value.ts'
+import { emit } from '../yaml/index.ts'
+import { decodeToml, encodeToml, TomlPanic } from './toml.ts'
+import { readYaml, typeMismatch } from './yaml.ts'
+import { emitPretty } from './yaml-pretty.ts'
+
+/** `toYaml`: sigs.k8s.io/yaml, which goes through JSON; nothing at all for what JSON cannot say. */
+export function toYaml(value: Value): string {
+  return quietly(() => mustToYaml(value), '')
+}
+
+/** `mustToYaml`. @throws FuncError for what JSON cannot say. */
+export function mustToYaml(value: Value): string {
+  return withoutNewline(emit(valueToJson(value)))
+}
+
+/** `toYamlPretty`: go-yaml 3, which reads the Go value itself and indents lists. */
+export function toYamlPretty(value: Value): string {
+  return quietly(() => withoutNewline(emitPretty(value)), '')
+}
+
+/** `toJson`; nothing at all for what JSON cannot say. */
+export function toJson(value: Value): string {
+  return quietly(() => marshalJson(value), '')
+}
+
+/** `mustToJson`. @throws FuncError for what JSON cannot say. */
+export function mustToJson(value: Value): string {
+  return marshalJson(value)
+}
+
+/** `toToml`: an error is the text. @throws TomlPanic */
+export function toToml(value: Value): string {
+  return noting(
+    () => mustToToml(value),
+    (error) => {
+      if (error instanceof TomlPanic) throw error
+      return messageOf(error)
+    },
+  )
+}
+
+/** `mustToToml`. @throws FuncError for what TOML cannot say. */
+export function mustToToml(value: Value): string {
+  return encodeToml(value)
+}
+
+/** `fromYaml`: the first document as a map, or an error under `Error`. */
+export function fromYaml(text: string): Dict {
+  return noting(() => asMap(loadYaml(text), decodingYaml), errorMap)
+}
+
+/** `fromYamlArray`: the first document as a list, or an error as its one item. */
+export function fromYamlArray(text: string): readonly Value[] {
+  return noting(() => asList(loadYaml(text), decodingYaml), errorList)
+}
+
+/** `fromJson`: a map, or an error under `Error`. */
+export function fromJson(text: string): Dict {
+  return noting(() => asMap(parseGoJson(text), ''), errorMap)
+}
+
+/** `fromJsonArray`: a list, or an error as its one item. */
+export function fromJsonArray(text: string): readonly Value[] {
+  return noting(() => asList(parseGoJson(text), ''), errorList)
+}
+
+/** `fromToml`: a map, or an error under `Error`. */
+export function fromToml(text: string): Dict {
+  return noting(() => decodeToml(text), errorMap)
+}
+
+const decodingYaml = 'error unmarshaling JSON: while decoding JSON: '
+
+/** @throws BuildError in the words of sigs.k8s.io/yaml. */
+function loadYaml(text: string): Value {
+  return jsonToValue(readYaml(text))
+}
+
+/** A null makes Go's map a nil one. */
+function asMap(value: Value, where: string): Dict {
+  if (value === null) return new TypedMap(anyMap, [], true)
+  if (value instanceof Map) return value
+  throw new Error(where + typeMismatch(valueToJson(value), 'Go value of type map[string]interface {}'))
+}
+
+function asList(value: Value, where: string): readonly Value[] {
+  if (value === null) return []
+  if (isList(value)) return value
+  throw new Error(where + typeMismatch(valueToJson(value), 'Go value of type []interface {}'))
+}
+
+function errorMap(error: unknown): Dict {
+  return new Map([['Error', messageOf(error)]])
+}
+
+function errorList(error: unknown): readonly Value[] {
+  return [messageOf(error)]
+}
+
+function quietly(action: () => string, otherwise: string): string {
+  return noting(action, () => otherwise)
+}
+
+/** What an error is turned into; what uses up the limits stays an error. */
+function noting<T>(action: () => T, instead: (error: unknown) => T): T {
+  try {
+    return action()
+  } catch (error) {
+    if (error instanceof LimitError) throw error
+    return instead(error)
+  }
+}
+
+function withoutNewline(text: string): string {
+  return text.endsWith('\n') ? text.slice(0, -1) : text
+}
