@@ -224,6 +224,11 @@ function strictRfc3339(time: Time, caller: string): string {
   return text
 }
 
+/** Units since the epoch, rounded down, as an int64. */
+function unixIn(unit: bigint, { seconds, nanoseconds }: Moment): bigint {
+  return BigInt.asIntN(64, seconds * (second / unit) + BigInt(nanoseconds) / unit)
+}
+
 /** Nanoseconds by which a time is past a multiple of a duration since the year 1. */
 function pastMultiple(time: Time, multiple: bigint): bigint {
   const total = nanosecondsOf(time) + unixToInternal * second
@@ -350,9 +355,9 @@ const timeMethods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['Truncate', method<Time, readonly [bigint], Time>([durationParam], timeParam, truncateTime)],
   ['UTC', getter(timeParam, (time) => time.in(utc))],
   ['Unix', getter(p.int64, (time) => time.seconds)],
-  ['UnixMicro', getter(p.int64, (time) => BigInt.asIntN(64, nanosecondsOf(time) / microsecond))],
-  ['UnixMilli', getter(p.int64, (time) => BigInt.asIntN(64, nanosecondsOf(time) / millisecond))],
-  ['UnixNano', getter(p.int64, (time) => BigInt.asIntN(64, nanosecondsOf(time)))],
+  ['UnixMicro', getter(p.int64, (time) => unixIn(microsecond, time))],
+  ['UnixMilli', getter(p.int64, (time) => unixIn(millisecond, time))],
+  ['UnixNano', getter(p.int64, (time) => unixIn(1n, time))],
   ['Weekday', getter(weekday, (time) => BigInt(time.civil.weekday))],
   ['Year', civilGetter((civil) => civil.year)],
   ['YearDay', civilGetter((civil) => civil.yearDay)],
