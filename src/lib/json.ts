@@ -44,3 +44,8 @@ function keepBigInteger(_key: string, value: Json, { source }: { readonly source
 function printBigInteger(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? sourceText.rawJSON(value.toString()) : value
 }
+
+/** Whether a value from outside is an object with fields. Its keys are as in `JsonObject`. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,64 @@
+/** Addresses of artifacts in registries. Source: the OCI distribution specification; go-containerregistry for Docker Hub's names. */
+import { ParseError } from '../errors.ts'
+
+/** A repository of a registry: `ghcr.io` and `org/app`. */
+export interface RepositoryName {
+  /** Host with port, as in the address. */
+  readonly registry: string
+  readonly repository: string
+}
+
+/** What of a repository is meant. A digest wins over a tag. */
+export interface Reference extends RepositoryName {
+  readonly tag?: string
+  readonly digest?: string
+}
+
+const dockerHub = 'index.docker.io'
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*'
+const namePattern = new RegExp(`^${component}(?:/${component})*$`)
+const hostPattern =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?$/
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/
+const digestPattern = /^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$/
+const longestName = 255
+
+/**
+ * Reads `oci://<host>/<name>[:<tag>][@<digest>]`; the scheme may be missing.
+ * @throws ParseError that says which part is wrong.
+ */
+export function parseReference(address: string): Reference {
+  const text = address.replace(/^oci:\/\//, '')
+  const at = text.indexOf('@')
+  const digest = at < 0 ? undefined : text.slice(at + 1)
+  const named = at < 0 ? text : text.slice(0, at)
+  const slash = named.indexOf('/')
+  const colon = named.indexOf(':', named.lastIndexOf('/') + 1)
+  const tag = colon > slash ? named.slice(colon + 1) : undefined
+  const host = named.slice(0, Math.max(slash, 0))
+  const path = named.slice(slash + 1, colon > slash ? colon : undefined)
+  if (slash < 0 || !hostPattern.test(host)) throw wrong(address, 'it must begin with the host of a registry')
+  if (!namePattern.test(path) || path.length > longestName)
+    throw wrong(address, `the name ${JSON.stringify(path)} may only have lower-case letters, digits and separators`)
+  if (tag !== undefined && !isTag(tag)) throw wrong(address, `${JSON.stringify(tag)} is no tag`)
+  if (digest !== undefined && !isDigest(digest)) throw wrong(address, `${JSON.stringify(digest)} is no digest`)
+  return { ...canonical(host, path), ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
+}
+
+export function isTag(text: string): boolean {
+  return tagPattern.test(text)
+}
+
+export function isDigest(text: string): boolean {
+  return digestPattern.test(text)
+}
+
+/** Docker Hub has one name of its own, and repositories of its own without an owner. */
+function canonical(host: string, path: string): RepositoryName {
+  if (host !== 'docker.io' && host !== 'registry-1.docker.io' && host !== dockerHub) return { registry: host, repository: path }
+  return { registry: dockerHub, repository: path.includes('/') ? path : `library/${path}` }
+}
+
+function wrong(address: string, why: string): ParseError {
+  return new ParseError(`invalid OCI address ${JSON.stringify(address)}: ${why}`)
+}
