@@ -129,8 +129,9 @@ export function struct<T extends object>(name: string, type: string, fields: Fie
       for (const given of Object.keys(json).sort(byBytes)) {
         const key = keys.find((key) => fields[key].json === given) ?? keys.find((key) => equalFold(fields[key].json, given))
         if (key === undefined) continue
-        const at = { ...place, struct: name, path: [...place.path, fields[key].json] }
-        const value = fields[key].shape.read(json[given] ?? null, at, record[key] as Exclude<T[typeof key], undefined>)
+        const { json: field, shape, embedded = [] } = fields[key]
+        const at = { ...place, struct: name, path: place.path.concat(embedded, field) }
+        const value = shape.read(json[given] ?? null, at, record[key] as Exclude<T[typeof key], undefined>)
         if (value === undefined) delete record[key]
         else record[key] = value
       }

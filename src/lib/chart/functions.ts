@@ -3,6 +3,7 @@
 import type { Environment } from '../gotemplate/environment.ts'
 import { type Func, FuncError, func, p } from '../gotemplate/func.ts'
 import type { Dict, Value } from '../gotemplate/value.ts'
+import { durationFunctions } from './durations.ts'
 import { warn } from './engine-errors.ts'
 import * as serialize from './serialize.ts'
 
@@ -40,6 +41,7 @@ export function helmFunctions({ budget }: Environment, lookup: Lookup = lookNowh
     ['fromJson', func([p.string], p.dict, (text) => serialize.fromJson(charged(text)))],
     ['fromJsonArray', func([p.string], p.list, (text) => serialize.fromJsonArray(charged(text)))],
     ['fromToml', func([p.string], p.dict, (text) => serialize.fromToml(charged(text)))],
+    ...durationFunctions(),
     ['required', func([p.string, p.any], p.any, required)],
     ['fail', func([p.string], p.string, fail)],
     ['lookup', func([p.string, p.string, p.string, p.string], p.dict, lookup)],

@@ -4,11 +4,10 @@ import { BuildError, messageOf } from '../errors.ts'
 import type { Environment } from '../gotemplate/environment.ts'
 import { quote } from '../gotemplate/strconv.ts'
 import type { Dict } from '../gotemplate/value.ts'
-import { parseConstraint, parseVersion } from '../semver/index.ts'
-import { parseKubeVersion } from './capabilities.ts'
+import { type KubeVersion, parseKubeVersion } from './capabilities.ts'
 import type { Capabilities, Chart, ReleaseInfo, Rendered } from './chart.ts'
 import { crdsOf } from './crds.ts'
-import { checkDependencies, processDependencies } from './dependencies.ts'
+import { checkDependencies, isInRange, processDependencies } from './dependencies.ts'
 import { renderTemplates } from './engine.ts'
 import type { Lookup } from './functions.ts'
 import { sortManifests } from './manifests.ts'
@@ -57,12 +56,13 @@ export function renderFiles(
   capabilities: Capabilities,
   options: RenderOptions,
 ): RenderedFiles {
+  const kubeVersion = kubeVersionOf(capabilities)
   checkReleaseName(release.name)
   const warnings: string[] = []
   const warn = (warning: string): void => void warnings.push(warning)
   const enabled = withDependencies(chart, values, warn)
   const coalesced = coalesceValues(enabled, values, { warn })
-  checkKubeVersion(enabled, capabilities)
+  checkKubeVersion(enabled, kubeVersion)
   const { environment, lookup, strict, subchartNotes = false } = options
   const files = renderTemplates({ chart: enabled, values: coalesced, release, capabilities, environment, lookup, strict })
   const notes = takeNotes(files, enabled.metadata.name, { subchartNotes })
@@ -99,10 +99,10 @@ const validName = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const longestName = 53
 
 function checkReleaseName(name: string): void {
-  if (name === '') throw new BuildError(`release name "": no name provided`)
+  if (name === '') throw new BuildError('release name check failed: release name "": no name provided')
   if (name.length <= longestName && validName.test(name)) return
   const rule = `must match regex ${validName.source} and the length must not be longer than ${longestName}`
-  throw new BuildError(`release name ${quote(name)}: invalid release name, ${rule}`)
+  throw new BuildError(`release name check failed: release name ${quote(name)}: invalid release name, ${rule}`)
 }
 
 function withDependencies(chart: Chart, values: Dict, warn: (warning: string) => void): Chart {
@@ -113,20 +113,18 @@ function withDependencies(chart: Chart, values: Dict, warn: (warning: string) =>
   }
 }
 
-function checkKubeVersion({ metadata }: Chart, capabilities: Capabilities): void {
-  const range = metadata.kubeVersion ?? ''
-  if (range === '') return
-  const { version, normalized } = parseKubeVersion(capabilities.kubeVersion)
-  if (isInRange(range, normalized)) return
-  throw new BuildError(`chart requires kubeVersion: ${range} which is incompatible with Kubernetes ${version}`)
+function kubeVersionOf({ kubeVersion }: Capabilities): KubeVersion {
+  try {
+    return parseKubeVersion(kubeVersion)
+  } catch (error) {
+    throw new BuildError(`invalid kube version '${kubeVersion}': ${messageOf(error)}`, {}, { cause: error })
+  }
 }
 
-function isInRange(range: string, version: string): boolean {
-  try {
-    return parseConstraint(range).check(parseVersion(version))
-  } catch {
-    return false
-  }
+function checkKubeVersion({ metadata }: Chart, { version, normalized }: KubeVersion): void {
+  const range = metadata.kubeVersion ?? ''
+  if (range === '' || isInRange(range, normalized)) return
+  throw new BuildError(`chart requires kubeVersion: ${range} which is incompatible with Kubernetes ${version}`)
 }
 
 const notesSuffix = 'NOTES.txt'
