@@ -14,26 +14,26 @@ const nilList = new Slice(anySlice, [], true)
 
 export function listFunctions({ budget }: Environment): ReadonlyMap<string, Func> {
   const list = func([variadic(p.any)], p.list, (items) => items)
-  const push = func([p.any, p.any], p.list, (items, item) => [...itemsFor('Cannot push on', items), item])
-  const prepend = func([p.any, p.any], p.list, (items, item) => [item, ...itemsFor('Cannot prepend on', items)])
-  const first = func([p.any], p.any, (items) => itemsFor('Cannot find first on', items).at(0) ?? null)
-  const last = func([p.any], p.any, (items) => itemsFor('Cannot find last on', items).at(-1) ?? null)
-  const rest = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find rest on', items), (all) => all.slice(1)))
-  const initial = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find initial on', items), (all) => all.slice(0, -1)))
-  const reverse = func([p.any], p.list, (items) => itemsFor('Cannot find reverse on', items).toReversed())
-  const compact = func([p.any], p.list, (items) => itemsFor('Cannot compact on', items).filter((item) => !isEmpty(item)))
-  const uniq = func([p.any], p.list, (items) => unique(itemsFor('Cannot find uniq on', items), budget))
+  const push = func([p.any, p.any], p.list, (items, item) => [...itemsFor('Cannot push on type', items), item])
+  const prepend = func([p.any, p.any], p.list, (items, item) => [item, ...itemsFor('Cannot prepend on type', items)])
+  const first = func([p.any], p.any, (items) => itemsFor('Cannot find first on type', items).at(0) ?? null)
+  const last = func([p.any], p.any, (items) => itemsFor('Cannot find last on type', items).at(-1) ?? null)
+  const rest = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find rest on type', items), (all) => all.slice(1)))
+  const initial = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find initial on type', items), (all) => all.slice(0, -1)))
+  const reverse = func([p.any], p.list, (items) => itemsFor('Cannot find reverse on type', items).toReversed())
+  const compact = func([p.any], p.list, (items) => itemsFor('Cannot compact on type', items).filter((item) => !isEmpty(item)))
+  const uniq = func([p.any], p.list, (items) => unique(itemsFor('Cannot find uniq on type', items), budget))
   const without = func([p.any, variadic(p.any)], p.list, (items, omitted) =>
-    itemsFor('Cannot find without on', items).filter((item) => !isIn(omitted, item, budget)),
+    itemsFor('Cannot find without on type', items).filter((item) => !isIn(omitted, item, budget)),
   )
   const has = func(
     [p.any, p.any],
     p.bool,
-    (needle, items) => items !== null && isIn(itemsFor('Cannot find has on', items), needle, budget),
+    (needle, items) => items !== null && isIn(itemsFor('Cannot find has on type', items), needle, budget),
   )
   const slice = func([p.any, variadic(p.any)], p.any, sliceList)
   const chunk = func([p.int, p.any], param<Slice>(listOfListsType), (size, items) =>
-    chunkList(itemsFor('Cannot chunk', items), size, budget),
+    chunkList(itemsFor('Cannot chunk type', items), size, budget),
   )
   const byName: Record<string, Func> = {
     push,
@@ -68,7 +68,7 @@ function itemsFor(problem: string, value: Value): readonly Value[] {
   if (items) return items
   // reflect.TypeOf(nil).Kind()
   if (value === null) throw new FuncError('runtime error: invalid memory address or nil pointer dereference')
-  throw new FuncError(`${problem} type ${kindName(value)}`)
+  throw new FuncError(`${problem} ${kindName(value)}`)
 }
 
 /** Of an empty list, nil. */
