@@ -5,7 +5,7 @@
  */
 
 import { BuildError } from '../errors.ts'
-import { atoi, parseInteger, quote, quoteRune } from '../gotemplate/strconv.ts'
+import { atoi, parseInt as parseInteger, quote, quoteRune } from '../gotemplate/strconv.ts'
 import { type Dict, int64, isList, typeOf, type Value } from '../gotemplate/value.ts'
 import { takeJson } from './json-prefix.ts'
 import { isTable } from './table.ts'

@@ -4,8 +4,6 @@ import { FuncError } from './func.ts'
 import { isPrint, rawByte } from './printable.ts'
 import { bytesOf, textOf } from './value.ts'
 
-export { parseFloat64 as parseFloat, parseInteger as parseInt }
-
 /** What Go's strconv functions return as *strconv.NumError. */
 export class NumError extends FuncError {
   /** Too large for the type, rather than no number at all. */
@@ -15,6 +13,9 @@ export class NumError extends FuncError {
     this.isRange = reason === outOfRange
   }
 }
+
+// Inside, JavaScript's own functions keep these names.
+export { parseFloat64 as parseFloat, parseInteger as parseInt }
 
 const outOfRange = 'value out of range'
 const invalid = 'invalid syntax'
@@ -35,11 +36,11 @@ export function atoi(text: string): bigint {
  * Parses a signed integer of that many bits. Base 0 goes by the prefix (`0x`, `0o`, `0`, `0b`) and allows underscores.
  * @throws NumError. Source: Go strconv.ParseInt.
  */
-export function parseInteger(text: string, base = 10, bits = 64): bigint {
+function parseInteger(text: string, base = 10, bits = 64): bigint {
   return parseSigned('ParseInt', text, base, bits)
 }
 
-/** Parses an unsigned integer, as parseInteger does but without a sign. @throws NumError. Source: Go strconv.ParseUint. */
+/** Parses an unsigned integer, as parseInt does but without a sign. @throws NumError. Source: Go strconv.ParseUint. */
 export function parseUint(text: string, base = 10, bits = 64): bigint {
   const result = unsigned(text, base, (1n << BigInt(bits)) - 1n)
   if (typeof result === 'string') throw new NumError('ParseUint', text, result)
@@ -115,7 +116,7 @@ const specialFloats: ReadonlyMap<string, number> = new Map([
  * Parses a float64: decimal, hexadecimal (`0x1p-2`), `inf` and `nan` in any case, underscores between digits.
  * @throws NumError. Source: Go strconv.ParseFloat.
  */
-export function parseFloat64(text: string): number {
+function parseFloat64(text: string): number {
   const special = text.length <= 9 ? specialFloats.get(text.toLowerCase()) : undefined
   if (special !== undefined) return special
   const value = finiteFloat(text)
