@@ -27,6 +27,9 @@ export interface Chart {
   readonly schema?: Uint8Array
   /** The charts under charts/, in the order of loading. */
   readonly dependencies: readonly Chart[]
+  /** Of Chart.yaml and values.schema.json, in a chart out of release storage, which has no `raw` files. */
+  readonly modTime?: number
+  readonly schemaModTime?: number
 }
 
 /** Chart.yaml. The order of the fields is Helm's: it shows in release storage. Source: helm pkg/chart/v2/metadata.go. */
@@ -124,6 +127,8 @@ export interface Crd {
 
 /** Everything that rendering a chart gives. */
 export interface Rendered {
+  /** With its dependencies processed: what a release keeps. */
+  readonly chart: Chart
   /** In install order. */
   readonly manifests: readonly Manifest[]
   readonly hooks: readonly Hook[]

@@ -88,6 +88,26 @@ export const flag: Shape<boolean> = {
   },
 }
 
+/** Any of Go's integer types. */
+export const integer: Shape<number> = {
+  type: 'int',
+  read(json, place, previous) {
+    if (json === null) return previous
+    if (typeof json !== 'number' || !Number.isInteger(json)) throw mismatch(json, this, place)
+    return json
+  },
+}
+
+/** `[]uint8`, which JSON has as base64. */
+export const bytes: Shape<Uint8Array> = {
+  type: '[]uint8',
+  read(json, place) {
+    if (json === null) return undefined
+    if (typeof json !== 'string') throw mismatch(json, this, place)
+    return Buffer.from(json, 'base64')
+  },
+}
+
 /** `interface {}`. */
 export const anything: Shape<Json> = { type: 'interface {}', read: (json) => json }
 

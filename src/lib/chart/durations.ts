@@ -16,7 +16,7 @@ import {
   second,
   truncateDuration,
 } from '../gotemplate/gotime-duration.ts'
-import { parseFloat, quote } from '../gotemplate/strconv.ts'
+import { parseFloat as parseGoFloat, quote } from '../gotemplate/strconv.ts'
 import { Int, typeOf, type Value } from '../gotemplate/value.ts'
 import { trimSpace } from './space.ts'
 
@@ -83,7 +83,7 @@ function durationOfText(given: string): bigint {
 
 function numberOf(text: string, given: string): number {
   try {
-    return parseFloat(text)
+    return parseGoFloat(text)
   } catch {
     throw new FuncError(`could not parse duration ${quote(given)}`)
   }

@@ -12,4 +12,18 @@ export { type ChartSource, type LoadOptions, loadChart } from './load.ts'
 export { mergeValues, type ValueOptions } from './options.ts'
 export { manifestOf, type PrintOptions, printRendered } from './print.ts'
 export { checkInstallable, type RenderedFiles, type RenderOptions, render, renderFiles, sortRendered } from './render.ts'
+export {
+  decodeRelease,
+  encodeRelease,
+  type HookRun,
+  type Release,
+  type ReleaseHook,
+  type ReleaseRecord,
+  type ReleaseSecret,
+  type ReleaseStatus,
+  secretName,
+  secretOf,
+  secretType,
+  userLabels,
+} from './release.ts'
 export { type ChartRequest, chartUrl, findVersion, type IndexEntry, parseIndex, type RepositoryIndex } from './repository.ts'

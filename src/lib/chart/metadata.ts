@@ -72,10 +72,10 @@ export function metadataFields(text: Shape<string>, embedded?: string): Fields<G
   }
 }
 
-const metadata = struct<Given>('Metadata', 'v2.Metadata', metadataFields(text))
+export const metadataShape = struct<Given>('Metadata', 'v2.Metadata', metadataFields(text))
 const dependency = dependencyOf(text)
 
-const lock = struct<GivenLock>('Lock', 'v2.Lock', {
+export const lockShape = struct<GivenLock>('Lock', 'v2.Lock', {
   generated: { json: 'generated', shape: text },
   digest: { json: 'digest', shape: text },
   dependencies: { json: 'dependencies', shape: listOf(pointerTo(dependency)) },
@@ -92,12 +92,16 @@ export function readApiVersion(source: string): string {
 
 /** Reads Chart.yaml or requirements.yaml on top of what is known already. @throws BuildError with the text of yaml.Unmarshal. */
 export function readMetadata(source: string, known: MetadataDraft): MetadataDraft {
-  return decodeYaml(source, metadata, known) ?? known
+  return decodeYaml(source, metadataShape, known) ?? known
 }
 
 /** Reads Chart.lock or requirements.lock. @throws BuildError with the text of yaml.Unmarshal. */
 export function readLock(source: string): Lock {
-  const { generated, digest = '', dependencies = [] } = decodeYaml(source, lock) ?? {}
+  return lockOf(decodeYaml(source, lockShape) ?? {})
+}
+
+/** A lock as it is used. @throws BuildError for a time that is none. */
+export function lockOf({ generated, digest = '', dependencies = [] }: Partial<GivenLock>): Lock {
   return {
     generated: canonicalTime(generated),
     digest,

@@ -12,9 +12,10 @@ import { renderTemplates } from './engine.ts'
 import type { Lookup } from './functions.ts'
 import { sortManifests } from './manifests.ts'
 import { compareText, installOrder } from './order.ts'
+import { checkSchemas, type SchemaCheckOptions } from './schema.ts'
 import { coalesceValues } from './values.ts'
 
-export interface RenderOptions {
+export interface RenderOptions extends SchemaCheckOptions {
   readonly environment: Environment
   /** Reads the cluster for `lookup`; without it there is none. */
   readonly lookup?: Lookup
@@ -62,6 +63,7 @@ export function renderFiles(
   const warn = (warning: string): void => void warnings.push(warning)
   const enabled = withDependencies(chart, values, warn)
   const coalesced = coalesceValues(enabled, values, { warn })
+  if (!options.skipSchemaValidation) checkSchemas(enabled, coalesced, options)
   checkKubeVersion(enabled, kubeVersion)
   const { environment, lookup, strict, subchartNotes = false } = options
   const files = renderTemplates({ chart: enabled, values: coalesced, release, capabilities, environment, lookup, strict })
@@ -71,7 +73,7 @@ export function renderFiles(
 
 /** The second half of `render`. */
 export function sortRendered({ chart, files, notes, warnings }: RenderedFiles): Rendered {
-  return { ...sortManifests(files, installOrder), crds: crdsOf(chart), notes, warnings }
+  return { chart, ...sortManifests(files, installOrder), crds: crdsOf(chart), notes, warnings }
 }
 
 /**
