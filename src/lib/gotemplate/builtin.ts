@@ -108,7 +108,7 @@ function indexWithin(at: Maybe, length: number): number {
   return Number(position)
 }
 
-/** `slice x 1 2` is x[1:2]. The capacity of a list counts as its length. */
+/** `slice x 1 2` is x[1:2]. The capacity of a list counts as its length, and an index may be one that an interface holds. */
 function slice(start: Maybe, indexes: readonly Maybe[]): Value {
   if (start === undefined || start === null) throw new FuncError('slice of untyped nil')
   const item = dereferenced(start)

@@ -64,7 +64,6 @@ const singleTokens: ReadonlyMap<string, TokenKind> = new Map([
 ])
 
 const spaceRun = /[ \t\r\n]*/y
-const spaceRunBackwards = /[ \t\r\n]*$/
 const word = /[\p{L}\p{Nd}_]*/uy
 const wordCharacter = /^[\p{L}\p{Nd}_]/u
 const leftTrim = /-[ \t\r\n]/y
@@ -82,9 +81,9 @@ export class Lexer {
   readonly #isFunction: (name: string) => boolean
   #pos = 0
   #start = 0
-  /** Where the newlines before have been counted, and how many there are, plus 1. */
-  #counted = 0
+  /** The line up to the next newline. */
   #line = 1
+  #newline: number
   #parenDepth = 0
   #isInsideAction = false
 
@@ -93,6 +92,7 @@ export class Lexer {
     this.#text = text
     this.#delims = delims
     this.#isFunction = isFunction
+    this.#newline = newlineFrom(text, 0)
   }
 
   next(): Token {
@@ -130,8 +130,9 @@ export class Lexer {
   }
 
   #trimmedEnd(end: number): number {
-    const spaces = spaceRunBackwards.exec(this.#text.slice(this.#start, end))?.[0].length ?? 0
-    return end - spaces
+    let at = end
+    while (at > this.#start && isSpace(this.#text[at - 1] ?? '')) at--
+    return at
   }
 
   /** Where the action at the current position begins, its trim marker skipped. */
@@ -322,9 +323,9 @@ export class Lexer {
   }
 
   #lineOfStart(): number {
-    for (let at = this.#text.indexOf('\n', this.#counted); at >= 0 && at < this.#start; at = this.#text.indexOf('\n', at + 1)) {
+    while (this.#newline < this.#start) {
       this.#line++
-      this.#counted = at + 1
+      this.#newline = newlineFrom(this.#text, this.#newline + 1)
     }
     return this.#line
   }
@@ -334,6 +335,12 @@ export class Lexer {
     this.#pos = pos
     this.#start = pos
   }
+}
+
+/** The index of the next newline; infinite without one. */
+function newlineFrom(text: string, from: number): number {
+  const found = text.indexOf('\n', from)
+  return found < 0 ? Number.POSITIVE_INFINITY : found
 }
 
 function isSpace(character: string): boolean {
