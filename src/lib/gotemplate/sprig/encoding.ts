@@ -22,7 +22,7 @@ const base64Digit = /[A-Za-z0-9+/]/
 const lineEnds = /[\r\n]*/y
 
 /** The byte at which Go's decoder gives up. Source: Go encoding/base64 decodeQuantum. */
-function base64Problem(bytes: string): number | undefined {
+export function base64Problem(bytes: string): number | undefined {
   // What nearly all texts are.
   if (bytes.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(bytes) && !/^={1,2}$/.test(bytes)) return undefined
   let digits = 0
