@@ -92,8 +92,8 @@ function numberOf(text: string, given: string): number {
 const maxSeconds = Number(maxInt64) / Number(second)
 
 function durationOfSeconds(seconds: number): bigint {
-  if (!Number.isFinite(seconds)) throw new FuncError(`invalid duration seconds: ${formatFloat(seconds, 'g', -1, 64)}`)
-  if (Math.abs(seconds) > maxSeconds) throw new FuncError(`duration seconds overflow: ${formatFloat(seconds, 'g', -1, 64)}`)
+  if (!Number.isFinite(seconds)) throw new FuncError(`invalid duration seconds: ${formatFloat(seconds, 'g')}`)
+  if (Math.abs(seconds) > maxSeconds) throw new FuncError(`duration seconds overflow: ${formatFloat(seconds, 'g')}`)
   const nanoseconds = BigInt(Math.trunc(seconds * Number(second)))
   return nanoseconds > maxInt64 ? BigInt.asIntN(64, nanoseconds) : nanoseconds
 }

@@ -17,18 +17,17 @@ interface Binary {
 }
 
 /**
- * A float as text: `b` binary exponent, `e` and `E` decimal exponent, `f` none, `g` and `G` whichever is shorter, `x` and `X` hexadecimal.
+ * A float64 as text: `b` binary exponent, `e` and `E` decimal exponent, `f` none, `g` and `G` whichever is shorter, `x` and `X` hexadecimal.
  * The precision counts digits after the point (all digits for `g`); -1 takes as many as tell the number from its neighbours.
- * Bits 32 rounds to float32 first. Source: Go strconv.FormatFloat.
+ * Source: Go strconv.FormatFloat.
  */
-export function formatFloat(value: number, verb: FloatVerb, precision = -1, bits: 32 | 64 = 64): string {
-  if (verb === 'g' && precision < 0 && bits === 64 && isWrittenAlike(value)) return String(value)
-  const rounded = bits === 32 ? Math.fround(value) : value
-  if (Number.isNaN(rounded)) return 'NaN'
-  const isNegative = rounded < 0 || Object.is(rounded, -0)
-  const magnitude = Math.abs(rounded)
+export function formatFloat(value: number, verb: FloatVerb, precision = -1): string {
+  if (verb === 'g' && precision < 0 && isWrittenAlike(value)) return String(value)
+  if (Number.isNaN(value)) return 'NaN'
+  const isNegative = value < 0 || Object.is(value, -0)
+  const magnitude = Math.abs(value)
   if (magnitude === Number.POSITIVE_INFINITY) return isNegative ? '-Inf' : '+Inf'
-  return (isNegative ? '-' : '') + magnitudeText(magnitude, verb, precision, bits)
+  return (isNegative ? '-' : '') + magnitudeText(magnitude, verb, precision)
 }
 
 /** Between the exponents where Go and JavaScript both write digits alone. */
@@ -37,16 +36,16 @@ function isWrittenAlike(value: number): boolean {
   return (magnitude >= 1e-4 && magnitude < 1e6) || Object.is(value, 0)
 }
 
-function magnitudeText(magnitude: number, verb: FloatVerb, precision: number, bits: 32 | 64): string {
+function magnitudeText(magnitude: number, verb: FloatVerb, precision: number): string {
   switch (verb) {
     case 'b':
-      return binaryText(bits === 32 ? binaryOf32(magnitude) : binaryOf64(magnitude))
+      return binaryText(binaryOf(magnitude))
     case 'x':
-      return hexText(binaryOf64(magnitude), precision)
+      return hexText(binaryOf(magnitude), precision)
     case 'X':
-      return hexText(binaryOf64(magnitude), precision).toUpperCase()
+      return hexText(binaryOf(magnitude), precision).toUpperCase()
   }
-  if (precision < 0) return shortestText(bits === 32 ? shortest32(magnitude) : shortest64(magnitude), verb)
+  if (precision < 0) return shortestText(shortest(magnitude), verb)
   const exact = exactDecimal(magnitude)
   switch (verb) {
     case 'f':
@@ -124,35 +123,15 @@ function hexText({ mantissa, exponent }: Binary, precision: number): string {
 }
 
 /** JavaScript finds the same digits as Go: the fewest, and of these the nearest. */
-function shortest64(magnitude: number): Decimal {
-  return parseExponential(magnitude.toExponential())
-}
-
-/** The fewest digits that give the same float32. */
-function shortest32(magnitude: number): Decimal {
-  for (let precision = 1; precision < 9; precision++) {
-    const nearest = parseExponential(magnitude.toExponential(precision - 1))
-    if (Math.fround(numberOf(nearest)) === magnitude) return nearest
-    // Above a power of two, numbers are twice as far apart as below: the nearest text may miss where the next one up does not.
-    const above = { ...nearest, digits: String(BigInt(nearest.digits.padEnd(precision, '0')) + 1n) }
-    if (above.digits.length === precision && Math.fround(numberOf(above)) === magnitude) return above
-  }
-  return parseExponential(magnitude.toExponential(8))
-}
-
-function numberOf({ digits, point }: Decimal): number {
-  return Number(`0.${digits}e${point}`)
-}
-
-function parseExponential(text: string): Decimal {
-  const [mantissa = '', exponent = ''] = text.split('e')
-  const digits = mantissa.replace('.', '').replace(/0+$/, '')
+function shortest(magnitude: number): Decimal {
+  const [mantissa = '', exponent = ''] = magnitude.toExponential().split('e')
+  const digits = mantissa === '0' ? '' : mantissa.replace('.', '')
   return { digits, point: digits === '' ? 0 : Number(exponent) + 1 }
 }
 
 /** All digits of a number: a float64 is a decimal fraction of at most some 770 digits. */
 function exactDecimal(magnitude: number): Decimal {
-  const { mantissa, exponent } = binaryOf64(magnitude)
+  const { mantissa, exponent } = binaryOf(magnitude)
   if (mantissa === 0n) return { digits: '', point: 0 }
   // m / 2^k is m × 5^k / 10^k.
   const places = Math.max(-exponent, 0)
@@ -181,20 +160,10 @@ function roundsUp(digits: string, count: number): boolean {
 
 const view = new DataView(new ArrayBuffer(8))
 
-function binaryOf64(magnitude: number): Binary {
+function binaryOf(magnitude: number): Binary {
   view.setFloat64(0, magnitude)
   const bits = view.getBigUint64(0)
   const exponent = Number(bits >> 52n)
   const fraction = bits & 0xfffffffffffffn
   return exponent === 0 ? { mantissa: fraction, exponent: -1074 } : { mantissa: fraction | (1n << 52n), exponent: exponent - 1075 }
-}
-
-function binaryOf32(magnitude: number): Binary {
-  view.setFloat32(0, magnitude)
-  const bits = view.getUint32(0)
-  const exponent = bits >>> 23
-  const fraction = bits & 0x7fffff
-  return exponent === 0
-    ? { mantissa: BigInt(fraction), exponent: -149 }
-    : { mantissa: BigInt(fraction | 0x800000), exponent: exponent - 150 }
 }

@@ -67,18 +67,6 @@ describe('formatFloat', () => {
     expect(formatFloat(value, verb, precision)).toBe(expected)
   })
 
-  it.each<Case>([
-    [0.1, 'g', -1, '0.1'],
-    [2 ** 24, 'g', -1, '1.6777216e+07'],
-    [3.4e38, 'g', -1, '3.4e+38'],
-    [1e39, 'g', -1, '+Inf'],
-    [1e-45, 'g', -1, '1e-45'],
-    [0.1, 'f', 12, '0.100000001490'],
-    [0.1, 'b', -1, '13421773p-27'],
-  ])('rounds %d to a float32 first under %s %d: %s', (value, verb, precision, expected) => {
-    expect(formatFloat(value, verb, precision, 32)).toBe(expected)
-  })
-
   it('names what is no number', () => {
     const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
     expect(special.map((value) => formatFloat(value, 'f', 2))).toEqual(['NaN', '+Inf', '-Inf'])
