@@ -68,6 +68,6 @@ function readSchema(url: string, fetchSchema: SchemaCheckOptions['fetchSchema'])
   if (scheme === 'urn') return 'true'
   if (scheme === 'file') throw new BuildError(`open ${decodeURI(url.replace(/^file:\/\/[^/]*/, ''))}: no such file or directory`)
   if (scheme !== 'http' && scheme !== 'https') throw new BuildError(`no URLLoader registered for "${url}"`)
-  if (!fetchSchema) throw new BuildError('schemas at other places are not fetched')
+  if (!fetchSchema) throw new BuildError(`HTTP request failed for ${url}: schemas at other places are not fetched`)
   return fetchSchema(url)
 }

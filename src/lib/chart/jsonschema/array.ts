@@ -20,7 +20,7 @@ function checkLength(visit: Visit, { length }: readonly Doc[]): void {
 function checkUnique(visit: Visit, array: readonly Doc[]): void {
   const known = new Map<string, number>()
   for (const [index, item] of array.entries()) {
-    const text = canonicalText(item)
+    const text = canonicalText(item, () => visit.spend(1))
     const first = known.get(text)
     if (first !== undefined) {
       visit.fail(() => `items at ${count(first)} and ${count(index)} are equal`)

@@ -76,13 +76,15 @@ export class Compiler {
 function readKeywords(reader: SchemaReader, assertFormats: boolean): Keywords {
   const { version } = reader.resource.draft
   const ref = reader.reference('$ref')
-  // In the old drafts nothing else counts next to a `$ref`.
-  if (ref && version < 2019) return { ref }
+  const later = { ...newerApplicators(reader, version), ...newerAssertions(reader, version) }
+  // In the old drafts nothing else counts next to a `$ref`: the library forgets about what came with drafts 6 and 7.
+  if (ref && version < 2019) return withoutAbsent({ ref, ...later })
   return withoutAbsent({
     ref,
     ...applicators(reader, version),
-    ...assertions(reader, version),
+    ...assertions(reader),
     ...(assertFormats || version < 2019 ? { format: reader.format() } : {}),
+    ...later,
     ...(version >= 2019 ? dynamicReferences(reader, version) : {}),
   })
 }
@@ -105,6 +107,11 @@ function applicators(reader: SchemaReader, version: Draft['version']): Absent<Ke
     patternProperties: reader.patternSchemas(),
     additionalProperties: reader.schemaOrFlag('additionalProperties'),
     dependencies: reader.dependencies(),
+  }
+}
+
+function newerApplicators(reader: SchemaReader, version: Draft['version']): Absent<Keywords> {
+  return {
     ...(version >= 6 ? { contains: reader.schema('contains'), propertyNames: reader.schema('propertyNames') } : {}),
     ...(version >= 7 ? conditions(reader) : {}),
     ...(version >= 2019
@@ -135,7 +142,7 @@ function conditions(reader: SchemaReader): Absent<Keywords> {
   }
 }
 
-function assertions(reader: SchemaReader, version: Draft['version']): Absent<Keywords> {
+function assertions(reader: SchemaReader): Absent<Keywords> {
   return {
     types: reader.types(),
     enum: reader.array('enum'),
@@ -151,6 +158,11 @@ function assertions(reader: SchemaReader, version: Draft['version']): Absent<Key
     minProperties: reader.integer('minProperties'),
     maxProperties: reader.integer('maxProperties'),
     required: reader.texts('required'),
+  }
+}
+
+function newerAssertions(reader: SchemaReader, version: Draft['version']): Absent<Keywords> {
+  return {
     ...(version >= 6 ? { const: reader.constant() } : {}),
     ...(version >= 2019
       ? {
@@ -163,8 +175,8 @@ function assertions(reader: SchemaReader, version: Draft['version']): Absent<Key
 }
 
 function dynamicReferences(reader: SchemaReader, version: Draft['version']): Absent<Keywords> {
-  if (version < 2020) return { recursiveRef: reader.reference('$recursiveRef'), recursiveAnchor: reader.flag('$recursiveAnchor') }
   const recursive = { recursiveRef: reader.reference('$recursiveRef'), recursiveAnchor: reader.flag('$recursiveAnchor') }
+  if (version < 2020) return recursive
   const target = reader.reference('$dynamicRef')
   const anchor = reader.text('$dynamicRef')?.split('#')[1] ?? ''
   return {

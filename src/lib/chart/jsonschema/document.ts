@@ -47,6 +47,9 @@ export function isNumber(doc: Doc | undefined): doc is Literal | Int | number {
   return doc instanceof Literal || doc instanceof Int || typeof doc === 'number'
 }
 
+/** Whoever writes longer ones wants to use up time. */
+const longestNumber = 1000
+
 /** JSON.parse source text access (ES2026), which TypeScript's library does not declare yet. */
 const sourceText = JSON as unknown as {
   parse(text: string, reviver: (key: string, value: unknown, context: { readonly source?: string }) => unknown): unknown
@@ -58,13 +61,16 @@ const sourceText = JSON as unknown as {
  */
 export function parseDocument(text: string): Doc {
   try {
-    return docOf(
-      sourceText.parse(text, (_key, value, { source }) => (typeof value === 'number' ? new Literal(source ?? '') : value)),
-    )
+    return docOf(sourceText.parse(text, (_key, value, { source }) => (typeof value === 'number' ? literal(source ?? '') : value)))
   } catch (error) {
     if (error instanceof SyntaxError) throw new BuildError(syntaxProblem(text), {}, { cause: error })
     throw new BuildError('exceeded max depth', {}, { cause: error })
   }
+}
+
+function literal(text: string): Literal {
+  if (text.length > longestNumber) throw new BuildError(`a number of ${text.length} digits is longer than is allowed`)
+  return new Literal(text)
 }
 
 /** What Go's streaming decoder says, which differs from its parser of whole texts. */
@@ -74,7 +80,8 @@ function syntaxProblem(text: string): string {
     parseGoJson(text)
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    if (message === 'unexpected end of JSON input') return 'unexpected EOF'
+    const isCut = message === 'unexpected end of JSON input' || (message.startsWith("invalid character ' '") && !/\s$/.test(text))
+    if (isCut) return 'unexpected EOF'
     return message.includes('after top-level value') ? 'invalid character after top-level value' : message
   }
   return 'invalid JSON'
@@ -87,21 +94,23 @@ function docOf(json: unknown): Doc {
   return new Map(Object.entries(json).map(([key, item]) => [key, docOf(item)]))
 }
 
-/** Whether two documents are equal; numbers by their value, not their spelling. */
-export function equalDocs(a: Doc, b: Doc): boolean {
+/** Whether two documents are equal; numbers by their value, not their spelling. `spend` is told of each part that is compared. */
+export function equalDocs(a: Doc, b: Doc, spend: () => void): boolean {
+  spend()
   if (isNumber(a)) return isNumber(b) && compareDecimals(decimalOf(numberText(a)), decimalOf(numberText(b))) === 0
-  if (isArray(a)) return isArray(b) && a.length === b.length && a.every((item, index) => equalDocs(item, b[index] ?? null))
+  if (isArray(a)) return isArray(b) && a.length === b.length && a.every((item, index) => equalDocs(item, b[index] ?? null, spend))
   if (!isObject(a)) return a === b
   if (!isObject(b) || a.size !== b.size) return false
-  return [...a].every(([key, item]) => b.has(key) && equalDocs(item, b.get(key) ?? null))
+  return [...a].every(([key, item]) => b.has(key) && equalDocs(item, b.get(key) ?? null, spend))
 }
 
-/** The same text for equal documents. */
-export function canonicalText(doc: Doc): string {
+/** The same text for equal documents. `spend` is told of each part. */
+export function canonicalText(doc: Doc, spend: () => void): string {
+  spend()
   if (isNumber(doc)) return decimalText(decimalOf(numberText(doc)))
-  if (isArray(doc)) return `[${doc.map(canonicalText).join(',')}]`
+  if (isArray(doc)) return `[${doc.map((item) => canonicalText(item, spend)).join(',')}]`
   if (!isObject(doc)) return JSON.stringify(doc)
-  return `{${[...doc.keys()].sort().map((key) => `${JSON.stringify(key)}:${canonicalText(doc.get(key) ?? null)}`)}}`
+  return `{${[...doc.keys()].sort().map((key) => `${JSON.stringify(key)}:${canonicalText(doc.get(key) ?? null, spend)}`)}}`
 }
 
 /** `digits * 10^exponent`, exactly; digits without zeros at the end. */

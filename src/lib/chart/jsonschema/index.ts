@@ -9,11 +9,11 @@ import { LimitError } from '../../gotemplate/environment.ts'
 import { quote } from '../../gotemplate/strconv.ts'
 import type { Dict } from '../../gotemplate/value.ts'
 import { Compiler } from './compile.ts'
-import { type Doc, parseDocument } from './document.ts'
+import { parseDocument } from './document.ts'
 import type { Draft } from './drafts.ts'
-import { describe, type Failure } from './failure.ts'
+import { describe, type Failure, type Path, pointerTo } from './failure.ts'
 import { addressText } from './location.ts'
-import { Documents, type ReadDocument, type Root } from './roots.ts'
+import { Documents, type Judge, type ReadDocument } from './roots.ts'
 import type { Schema } from './schema.ts'
 import { validate } from './validate.ts'
 
@@ -22,7 +22,7 @@ export interface SchemaOptions {
   readonly url: string
   /** Gives the text of a schema at another URL. Throws where there is none; without it there is none anywhere. */
   readonly read: ReadDocument
-  /** How many times schemas may look at values. Default 5 million. */
+  /** How many times schemas may look at values. Default 2 million. */
   readonly maxSteps?: number
 }
 
@@ -32,14 +32,14 @@ export interface CompiledSchema {
   problem(values: Dict): string | undefined
 }
 
-const defaultSteps = 5_000_000
+const defaultSteps = 2_000_000
 
 /**
  * Compiles the text of a schema.
  * @throws BuildError for what is no JSON, no schema by its metaschema, or refers to nowhere; LimitError.
  */
 export function compileSchema(text: string, { url, read, maxSteps = defaultSteps }: SchemaOptions): CompiledSchema {
-  const documents = new Documents(new Map([[url, parseDocument(text)]]), judge, read)
+  const documents = new Documents(new Map([[url, parseDocument(text)]]), judgeIn(maxSteps), read)
   const schema = bounded(() => new Compiler(documents).compile(url))
   return {
     problem(values) {
@@ -61,21 +61,24 @@ function bounded<T>(action: () => T): T {
 
 function whole(schema: Schema, failure: Failure): Failure {
   const causes = failure.role === 'group' ? failure.causes : [failure]
-  return { path: [], message: () => `jsonschema validation failed with '${schema.location}'`, causes, role: 'root' }
+  return { path: undefined, message: () => `jsonschema validation failed with '${schema.location}'`, causes, role: 'root' }
 }
 
-/** Checks a schema by the metaschema of its draft, and the parts of it that have another draft by theirs. */
-function judge(root: Root, doc: Doc, pointer: string): void {
-  const at = (place: string) => root.resources.get(place)?.draft
-  const meta = metaschema((at(pointer) ?? root.top().draft).url)
-  const metaschemaAt = (schema: Schema, place: string) => {
-    const draft = schema === meta ? at(place) : undefined
-    return draft && metaschema(draft.url)
+/** Checks schemas by the metaschema of their draft, and the parts that have another draft by theirs, all together in so many steps. */
+function judgeIn(maxSteps: number): Judge {
+  const run = { steps: maxSteps }
+  return (root, doc, pointer) => {
+    const at = (place: string) => root.resources.get(place)?.draft
+    const meta = metaschema((at(pointer) ?? root.top().draft).url)
+    const metaschemaAt = (schema: Schema, path: Path | undefined) => {
+      const draft = schema === meta ? at(pointerTo(path)) : undefined
+      return draft && metaschema(draft.url)
+    }
+    const failure = validate(meta, doc, Object.assign(run, { metaschemaAt }))
+    if (!failure) return
+    const reason = describe(whole(meta, failure))
+    throw new BuildError(`${quote(addressText({ url: root.url, pointer }))} is not valid against metaschema: ${reason}`)
   }
-  const failure = validate(meta, doc, { steps: defaultSteps, metaschemaAt })
-  if (!failure) return
-  const reason = describe(whole(meta, failure))
-  throw new BuildError(`${quote(addressText({ url: root.url, pointer }))} is not valid against metaschema: ${reason}`)
 }
 
 const compiled = new Map<Draft['url'], Schema>()

@@ -37,11 +37,14 @@ function checkSize(visit: Visit, { size }: Properties): void {
 }
 
 function checkRequired(visit: Visit, object: Properties): void {
-  const missing = missingOf(object, visit.keywords.required ?? [])
+  const { required = [] } = visit.keywords
+  visit.spend(required.length)
+  const missing = missingOf(object, required)
   if (missing.length > 0) visit.fail(() => `missing ${missing.length === 1 ? 'property' : 'properties'} ${quotedList(missing)}`)
 }
 
 function checkDependency(visit: Visit, object: Properties, name: string, required: readonly string[]): void {
+  visit.spend(required.length)
   const missing = missingOf(object, required)
   if (missing.length > 0) visit.fail(() => `properties ${quotedList(missing)} required, if ${quoted(name)} exists`)
 }
@@ -54,6 +57,7 @@ function checkProperties(visit: Visit, object: Properties): void {
   const { properties, patternProperties = [], additionalProperties } = visit.keywords
   const unexpected: string[] = []
   for (const [name, value] of sorted(object)) {
+    visit.spend(1 + patternProperties.length)
     const own = properties?.get(name)
     const schemas = [
       ...(own ? [own] : []),

@@ -5,24 +5,18 @@ import { quote } from '../../gotemplate/strconv.ts'
 import { typeOf } from '../../gotemplate/value.ts'
 import { checkArray } from './array.ts'
 import { type Doc, decimalOf, equalDocs, isArray, isNumber, isObject, isWhole, Literal, numberText, typeOfDoc } from './document.ts'
-import { count, display, type Failure, quoted } from './failure.ts'
+import { count, display, type Failure, type Path, quoted } from './failure.ts'
 import { escapeToken } from './location.ts'
 import { checkObject } from './object.ts'
 import { checkNumber, checkText } from './scalar.ts'
 import type { Keywords, Schema } from './schema.ts'
 
-/** Names and indexes that lead to a value, the last one first. */
-interface Path {
-  readonly name: string
-  readonly parent: Path | undefined
-}
-
 /** What all visits of one check share. */
 export interface Run {
   /** How many more visits are allowed: schemas can be made to take exponential time. */
   steps: number
-  /** In a check by a metaschema: the metaschema for the part of the document at a pointer that asks for another one. */
-  readonly metaschemaAt?: (schema: Schema, pointer: string) => Schema | undefined
+  /** In a check by a metaschema: the metaschema for the part of the document at a path that asks for another one. */
+  readonly metaschemaAt?: (schema: Schema, path: Path | undefined) => Schema | undefined
 }
 
 /** Properties and items that no keyword has looked at yet; absent when nobody asks. */
@@ -64,10 +58,10 @@ export class Visit {
   readonly #failures: Failure[] = []
 
   constructor({ run, schema, value, path, parent, keyword, depth, needsAll }: VisitSource) {
-    if (--run.steps < 0) throw new LimitError('the values take more steps to check against their schema than are allowed')
     this.run = run
+    this.spend(1)
     this.#path = path
-    this.schema = run.metaschemaAt?.(schema, this.#pointer()) ?? schema
+    this.schema = run.metaschemaAt?.(schema, path) ?? schema
     this.keywords = this.schema.keywords
     this.value = value
     this.#parent = parent
@@ -94,6 +88,12 @@ export class Visit {
     this.#combinations()
     if (schema.draft >= 2019) this.#unevaluated()
     return this.#result()
+  }
+
+  /** @throws LimitError when that was too much. */
+  spend(steps: number): void {
+    this.run.steps -= steps
+    if (this.run.steps < 0) throw new LimitError('the values take more steps to check against their schema than are allowed')
   }
 
   add(failure: Failure | undefined): void {
@@ -147,18 +147,12 @@ export class Visit {
   }
 
   #failure(message: () => string, causes: readonly Failure[] = [], role: Failure['role'] = 'plain'): Failure {
-    return { path: namesOf(this.#path), message, causes, role }
+    return { path: this.#path, message, causes, role }
   }
 
   #result(): Failure | undefined {
     if (this.#failures.length <= 1) return this.#failures[0]
     return this.#failure(() => 'validation failed', this.#failures, 'group')
-  }
-
-  #pointer(): string {
-    return namesOf(this.#path)
-      .map((name) => `/${escapeToken(name)}`)
-      .join('')
   }
 
   #cycle(): Failure | undefined {
@@ -187,13 +181,17 @@ export class Visit {
     if (types && !types.includes(type) && !(types.includes('integer') && isInteger(value))) {
       return this.#failure(() => `got ${type}, want ${types.join(' or ')}`)
     }
-    if (constant && !equalDocs(value, constant.value)) {
+    if (constant && !this.#equals(constant.value)) {
       const isPlain = !isArray(constant.value) && !isObject(constant.value)
       return this.#failure(() => (isPlain ? `value must be ${display(constant.value)}` : "'const' failed"))
     }
-    if (allowed && !allowed.some((item) => equalDocs(value, item))) return this.#failure(() => enumMessage(allowed))
+    if (allowed && !allowed.some((item) => this.#equals(item))) return this.#failure(() => enumMessage(allowed))
     const problem = typeof value === 'string' ? format?.problem(value) : undefined
     return problem === undefined ? undefined : this.#failure(() => `${display(value)} is not valid ${format?.name}: ${problem}`)
+  }
+
+  #equals(other: Doc): boolean {
+    return equalDocs(this.value, other, () => this.spend(1))
   }
 
   #follow(schema: Schema, keyword: string): Failure | undefined {
@@ -279,12 +277,6 @@ export class Visit {
       delete unevaluated.items
     }
   }
-}
-
-function namesOf(path: Path | undefined): string[] {
-  const names: string[] = []
-  for (let at = path; at; at = at.parent) names.push(at.name)
-  return names.reverse()
 }
 
 function recursiveTarget(schema: Schema): Schema | undefined {
