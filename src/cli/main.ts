@@ -10,6 +10,7 @@ interface Verb {
 const verbs = new Map<string, Verb>([
   ['controller', { summary: 'run the operator (--help lists its flags)', run: controller }],
   ['build', { summary: 'print what `kustomize build` prints', run: build }],
+  ['template', { summary: 'print what `helm template` prints', run: template }],
 ])
 
 async function controller(args: readonly string[]): Promise<void> {
@@ -28,6 +29,11 @@ async function controller(args: readonly string[]): Promise<void> {
 async function build(args: readonly string[]): Promise<void> {
   const { runBuild } = await import('./build.ts')
   await runBuild(args)
+}
+
+async function template(args: readonly string[]): Promise<void> {
+  const { runTemplate } = await import('./template.ts')
+  await runTemplate(args)
 }
 
 /** Beside this file in the bundle, one folder up in the sources. */
@@ -49,7 +55,7 @@ async function main([name, ...args]: readonly string[]): Promise<void> {
 
 try {
   await main(process.argv.slice(2))
-  process.exit(0)
+  process.exit()
 } catch (error) {
   console.error(`sluice: ${messageOf(error)}`)
   process.exit(1)

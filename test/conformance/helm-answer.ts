@@ -83,7 +83,8 @@ export function answer(request: Request, disk: Disk): Answer {
   try {
     return { ok: true, ...perform(request, disk) }
   } catch (error) {
-    return { ok: false, error: messageOf(error) }
+    // Helm's own line breaks at the end are lost among those of its output.
+    return { ok: false, error: messageOf(error).replace(/\n+$/, '') }
   }
 }
 

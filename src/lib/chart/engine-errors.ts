@@ -1,7 +1,10 @@
 /** How Helm words what a template engine says was wrong. Source: helm pkg/engine/engine.go. */
 
-import { messageOf } from '../errors.ts'
+import { BuildError, messageOf } from '../errors.ts'
 import { trimSpace } from './space.ts'
+
+/** What rendering finds wrong, when charts, values and dependencies were right. The message is Helm's. */
+export class RenderError extends BuildError {}
 
 const warnStart = 'HELM_ERR_START'
 const warnEnd = 'HELM_ERR_END'

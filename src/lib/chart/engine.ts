@@ -11,7 +11,7 @@ import { type Dict, textOf, type Value } from '../gotemplate/value.ts'
 import { parseKubeVersion } from './capabilities.ts'
 import { capabilitiesObject } from './capabilities-object.ts'
 import type { Capabilities, Chart, ChartFile, ReleaseInfo } from './chart.ts'
-import { executionErrorMessage, parseErrorMessage } from './engine-errors.ts'
+import { executionErrorMessage, parseErrorMessage, RenderError } from './engine-errors.ts'
 import { filesObject } from './files.ts'
 import { helmFunctions, type Lookup } from './functions.ts'
 import { isPartial } from './manifests.ts'
@@ -36,7 +36,7 @@ export interface TemplateInput {
 /**
  * The output of each template by its path (`app/charts/leaf/templates/a.yaml`); partials have none. The deepest paths come first, so that
  * of several errors the deepest is seen.
- * @throws Error in Helm's words, LimitError.
+ * @throws RenderError in Helm's words, LimitError.
  */
 export function renderTemplates(input: TemplateInput): Map<string, string> {
   const templates = inOrder(templatesOf(rootScope(input)))
@@ -120,7 +120,7 @@ class Renderer {
     try {
       this.#set.add(parsed(path, file, (name) => this.#set.function(name) !== undefined))
     } catch (error) {
-      if (error instanceof TemplateError) throw new Error(parseErrorMessage(path, error), { cause: error })
+      if (error instanceof TemplateError) throw new RenderError(parseErrorMessage(path, error), { file: path }, { cause: error })
       throw error
     }
   }
@@ -129,7 +129,8 @@ class Renderer {
     try {
       return withoutNoValue(this.#execute(this.#set, path, dot))
     } catch (error) {
-      if (error instanceof TemplateError) throw new Error(executionErrorMessage(path, error), { cause: error })
+      if (error instanceof TemplateError)
+        throw new RenderError(executionErrorMessage(path, error), { file: path }, { cause: error })
       throw error
     }
   }

@@ -8,10 +8,10 @@
 export { Budget, type Environment, LimitError } from '../gotemplate/index.ts'
 export { defaultCapabilities } from './capabilities.ts'
 export type { Capabilities, Chart, ChartFile, Crd, Dependency, Hook, Manifest, Metadata, ReleaseInfo, Rendered } from './chart.ts'
+export { RenderError } from './engine-errors.ts'
 export { type ChartSource, type LoadOptions, loadChart } from './load.ts'
 export { mergeValues, type ValueOptions } from './options.ts'
-export { manifestOf, type PrintOptions, printRendered } from './print.ts'
-export { checkInstallable, type RenderedFiles, type RenderOptions, render, renderFiles, sortRendered } from './render.ts'
+export { manifestOf, type PrintOptions, printRendered, selectManifests, type WrittenFile, writtenFiles } from './print.ts'
 export {
   decodeRelease,
   encodeRelease,
@@ -26,4 +26,5 @@ export {
   secretType,
   userLabels,
 } from './release.ts'
+export { checkInstallable, type RenderedFiles, type RenderOptions, render, renderFiles, sortRendered } from './render.ts'
 export { type ChartRequest, chartUrl, findVersion, type IndexEntry, parseIndex, type RepositoryIndex } from './repository.ts'

@@ -1,8 +1,9 @@
 /** Rendered files → documents: manifests in install order, and hooks. Source: helm pkg/release/v1/util/manifest.go, manifest_sorter.go. */
 
-import { BuildError, messageOf } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import type { Hook, Manifest } from './chart.ts'
 import { decodeYaml, pointerTo, struct, text, textMap } from './decode.ts'
+import { RenderError } from './engine-errors.ts'
 import { hookOf, isHook } from './hooks.ts'
 import { compareText, type KindOrder, sortByKind } from './order.ts'
 import { trimSpaceLeft } from './space.ts'
@@ -40,7 +41,7 @@ const headShape = struct<Head>('SimpleHead', 'util.SimpleHead', {
 
 /**
  * Splits and sorts rendered files, by path first. Documents whose hook event is not known are left out.
- * @throws BuildError `YAML parse error on app/templates/a.yaml: …`.
+ * @throws RenderError `YAML parse error on app/templates/a.yaml: …`.
  */
 export function sortManifests(files: ReadonlyMap<string, string>, order: KindOrder): Documents {
   const manifests: Manifest[] = []
@@ -76,6 +77,6 @@ function headOf(document: string, path: string): Head {
   try {
     return { apiVersion: '', kind: '', ...decodeYaml(document, headShape) }
   } catch (error) {
-    throw new BuildError(`YAML parse error on ${path}: ${messageOf(error)}`, { file: path }, { cause: error })
+    throw new RenderError(`YAML parse error on ${path}: ${messageOf(error)}`, { file: path }, { cause: error })
   }
 }

@@ -9,6 +9,7 @@ import type { Capabilities, Chart, ReleaseInfo, Rendered } from './chart.ts'
 import { crdsOf } from './crds.ts'
 import { checkDependencies, isInRange, processDependencies } from './dependencies.ts'
 import { renderTemplates } from './engine.ts'
+import { RenderError } from './engine-errors.ts'
 import type { Lookup } from './functions.ts'
 import { sortManifests } from './manifests.ts'
 import { compareText, installOrder } from './order.ts'
@@ -126,7 +127,7 @@ function kubeVersionOf({ kubeVersion }: Capabilities): KubeVersion {
 function checkKubeVersion({ metadata }: Chart, { version, normalized }: KubeVersion): void {
   const range = metadata.kubeVersion ?? ''
   if (range === '' || isInRange(range, normalized)) return
-  throw new BuildError(`chart requires kubeVersion: ${range} which is incompatible with Kubernetes ${version}`)
+  throw new RenderError(`chart requires kubeVersion: ${range} which is incompatible with Kubernetes ${version}`)
 }
 
 const notesSuffix = 'NOTES.txt'
