@@ -122,9 +122,13 @@ function countLines(text: string): number {
   return lines
 }
 
+/** A comment may state a schema; one below a block text that keeps its last line breaks adds to them. */
+const COMMENTS_MATTER = /#[ \t]*\{|[|>]\d?\+/
+
 function parsePiece(piece: Piece, { file, limits }: ReadOptions, budget: NodeBudget): Node[] {
   try {
-    return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, budget, ...limits })
+    const comments = COMMENTS_MATTER.test(piece.text)
+    return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, budget, comments, ...limits })
   } catch (error) {
     if (!(error instanceof ParseError)) throw error
     const where = file === undefined ? '' : ` in File: ${file}`

@@ -1,8 +1,10 @@
 /** What the OpenAPI schema says about merging and scope: kustomize's own (Kubernetes 1.21.2), or the user's. */
 
 import { BuildError } from '../errors.ts'
-import type { Json, JsonObject } from '../json.ts'
+import { type Json, type JsonObject, parseJson } from '../json.ts'
+import type { Node } from '../yaml/index.ts'
 import { jsonOrYaml } from './decode.ts'
+import { indexOfField } from './fields.ts'
 import { openApi } from './tables/openapi.generated.ts'
 
 /** A type, as far as merging depends on it. */
@@ -27,6 +29,7 @@ export class SchemaSet {
   #isStated = false
   #isUsed = false
   #builtInAsked = false
+  #builtInUsed = false
 
   /** Takes `openapi` of a kustomization; `read` loads the file it names. Later statements are ignored, as upstream. */
   state(openapi: ReadonlyMap<string, string>, read: (path: string) => string): void {
@@ -37,6 +40,7 @@ export class SchemaSet {
     if (text !== undefined) {
       if (version !== undefined) throw new BuildError('builtin version and custom schema provided, cannot use both')
       this.#custom = parseDefinitions(text, path)
+      this.#builtInUsed = this.#isUsed
       this.#isStated = true
       return
     }
@@ -49,9 +53,30 @@ export class SchemaSet {
     this.#isUsed = true
     const key = `${apiVersion}/${kind}`
     if (!this.#custom) return builtIn().kinds.get(key)
-    // The built-in schema stays in force where it was asked for a scope before the custom one was stated.
     const own = this.#custom.kinds.get(key)
-    return this.#builtInAsked ? (builtIn().kinds.get(key) ?? own) : (own ?? builtIn().kustomizeKinds.get(key))
+    // Asked for a scope before the custom one was stated, the built-in schema is read after it, and wins.
+    if (this.#builtInAsked) return builtIn().kinds.get(key) ?? own
+    // Used before, it stays, and the custom one is read on top of it.
+    return own ?? (this.#builtInUsed ? builtIn().kinds : builtIn().kustomizeKinds).get(key)
+  }
+
+  /**
+   * The schema that a comment on a field states as JSON, for that field alone; undefined for any other comment. The comment on the
+   * node's line counts, or else the one above; what follows the JSON does not. Definitions are those of the stated schema.
+   * Source: fieldmeta of kyaml.
+   */
+  ofComments(node: Node | undefined): Schema | undefined {
+    if (!node?.comments) return undefined
+    const definition = definitionIn(node.comments.line || node.comments.head)
+    if (!definition) return undefined
+    return this.#custom ? this.#custom.read(definition) : definitionReader({}).read(definition)
+  }
+
+  /** What comments on the value of a field state, or else those on its name: there they stand above a list. */
+  ofField(map: Node | undefined, name: string): Schema | undefined {
+    if (map?.kind !== 'map') return undefined
+    const at = indexOfField(map, name)
+    return at < 0 ? undefined : (this.ofComments(map.content[at + 1]) ?? this.ofComments(map.content[at]))
   }
 
   /** True only for kinds that are known to live outside of namespaces. */
@@ -67,13 +92,17 @@ export class SchemaSet {
   }
 }
 
-interface Definitions {
+interface Kinds {
   readonly kinds: ReadonlyMap<string, Schema>
   /** True: cluster-scoped. */
   readonly scopes: ReadonlyMap<string, boolean>
 }
 
-interface BuiltIn extends Definitions {
+interface Definitions extends Kinds {
+  read(definition: JsonObject): Schema
+}
+
+interface BuiltIn extends Kinds {
   /** Kustomize's own kinds, which custom schemas do not replace. */
   readonly kustomizeKinds: ReadonlyMap<string, Schema>
 }
@@ -124,13 +153,23 @@ function parseDefinitions(text: string, file: string | undefined): Definitions {
   const document = jsonOrYaml(text, file)
   const root = asObject(document)
   const definitions = asObject(root.definitions)
-  const schemas = new Map<string, Schema>()
+  const { read, resolveRef } = definitionReader(definitions)
   const kinds = new Map<string, Schema>()
   for (const [name, value] of Object.entries(definitions)) {
     const definition = asObject(value)
     for (const kind of kindsOf(definition)) kinds.set(kind, resolveRef(`#/definitions/${name}`))
   }
-  return { kinds, scopes: scopesOf(asObject(root.paths)) }
+  return { kinds, scopes: scopesOf(asObject(root.paths)), read }
+}
+
+interface DefinitionReader {
+  read(definition: JsonObject): Schema
+  resolveRef(ref: string): Schema
+}
+
+function definitionReader(definitions: JsonObject): DefinitionReader {
+  const schemas = new Map<string, Schema>()
+  return { read, resolveRef }
 
   function resolveRef(ref: string): Schema {
     const name = ref.slice('#/definitions/'.length)
@@ -154,6 +193,33 @@ function parseDefinitions(text: string, file: string | undefined): Definitions {
       mergeKeys: mergeKeysOf(definition),
     }
   }
+}
+
+/** The JSON object that a comment begins with; undefined for an empty one, which states nothing. */
+function definitionIn(comment: string): JsonObject | undefined {
+  const text = comment.replace(/^#+/, '').trimStart()
+  if (!text.startsWith('{')) return undefined
+  try {
+    const definition = asObject(parseJson(text.slice(0, endOfObject(text))))
+    return Object.keys(definition).length > 0 && isDefinition(definition) ? definition : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function endOfObject(text: string): number {
+  let depth = 0
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}]/g)) {
+    if (token === '{') depth++
+    else if (token === '}' && --depth === 0) return index + 1
+  }
+  return text.length
+}
+
+function isDefinition({ type, properties, items }: JsonObject): boolean {
+  if (type !== undefined && typeof type !== 'string' && !Array.isArray(type)) return false
+  if (items !== undefined && !isObject(items)) return false
+  return properties === undefined || isObject(properties)
 }
 
 function mergeKeysOf(definition: JsonObject): readonly string[] | undefined {

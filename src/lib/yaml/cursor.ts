@@ -1,9 +1,10 @@
 /** A place in a text on its way through the scanner, and the characters there. */
 
-/** A place in the text; line and column from 0. */
+/** A place in the text; all from 0. */
 export interface Mark {
   readonly line: number
   readonly column: number
+  readonly index: number
 }
 
 /** Something that no token can begin with or go on with. `context`: where the construct began. */
@@ -46,7 +47,7 @@ export class Cursor {
   }
 
   get mark(): Mark {
-    return { line: this.#line, column: this.column }
+    return { line: this.#line, column: this.column, index: this.position }
   }
 
   /** NaN at the end: no comparison holds for it. */

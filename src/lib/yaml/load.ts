@@ -20,6 +20,8 @@ export interface LoadOptions extends ParseOptions {
 interface DecodeOptions extends LoadOptions {
   /** Decode as if the tree had been written and read once more. */
   readonly reprinted?: boolean
+  /** What is written last, with a comment below it. */
+  readonly beforeComment?: Node | undefined
 }
 
 /**
@@ -42,7 +44,16 @@ export function loadFirst(text: string, options: LoadOptions): Json | undefined 
 
 /** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
 export function nodeToJson(node: Node, file?: string): Json {
-  return new Decoder({ dialect: 'kyaml', file, reprinted: true }).decode(node)
+  const beforeComment = node.comments?.end ? lastNode(node) : undefined
+  return new Decoder({ dialect: 'kyaml', file, reprinted: true, beforeComment }).decode(node)
+}
+
+/** What is written last, unless comments of its own or of what holds it are written behind it. */
+function lastNode(node: Node): Node | undefined {
+  if (node.comments?.foot) return undefined
+  const last = node.content.at(-1)
+  if (!last) return node
+  return node.kind === 'map' && node.content.at(-2)?.comments?.foot ? undefined : lastNode(last)
 }
 
 /**
@@ -52,9 +63,13 @@ export function nodeToJson(node: Node, file?: string): Json {
  * @throws ParseError for a text that begins with a tab, which go-yaml writes but cannot read.
  */
 function printBlockAgain({ value: text, style, line }: Node, file: string | undefined): string {
-  if (text.endsWith(' ') || / \n/.test(text) || UNPRINTABLE.test(text)) return text
+  if (!canBeBlock(text)) return text
   if (text.startsWith('\t')) throw yamlError('found a tab character where an indentation space is expected', file, line)
   return style === 'folded' && text.includes('\n') ? foldAgain(text) : text
+}
+
+function canBeBlock(text: string): boolean {
+  return !text.endsWith(' ') && !/ \n/.test(text) && !UNPRINTABLE.test(text)
 }
 
 function foldAgain(text: string): string {
@@ -248,7 +263,7 @@ class Decoder {
   }
 
   #scalar(node: Node): null | boolean | number | bigint | string {
-    const value = this.#isBlock(node) ? printBlockAgain(node, this.#options.file) : node.value
+    const value = this.#isBlock(node) ? this.#reprinted(node) : node.value
     if (node.tag === '!!str' || this.#isLostNull(node)) return value
     if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
@@ -257,6 +272,12 @@ class Decoder {
     if (isQuoted && (node.tag === '' || node.tag === implied)) return value
     if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
     return this.#resolved(node, implied)
+  }
+
+  /** The empty line between the document and a comment below it is taken for one of a text that keeps its last line breaks. */
+  #reprinted(node: Node): string {
+    const text = printBlockAgain(node, this.#options.file)
+    return node === this.#options.beforeComment && canBeBlock(node.value) && chompingOf(node.value) === '+' ? `${text}\n` : text
   }
 
   #isBlock(node: Node): boolean {

@@ -3,6 +3,19 @@
 /** How a scalar (or, for `flow`, a collection) was written. */
 export type NodeStyle = 'plain' | 'single' | 'double' | 'literal' | 'folded' | 'flow'
 
+/** Comments that belong to a node, with their `#`; empty where there are none. */
+export interface Comments {
+  /** On the lines above. */
+  readonly head: string
+  readonly line: string
+  /** On the lines below. */
+  readonly foot: string
+  /** Below the document, whose root the node is. */
+  readonly end: string
+}
+
+export const NO_COMMENTS: Comments = { head: '', line: '', foot: '', end: '' }
+
 /**
  * One node. It is mutable and of one shape for all kinds, since edits replace a node in place (`assign`).
  * `content` holds items of a sequence; keys and values of a mapping, alternating.
@@ -20,11 +33,23 @@ export interface Node {
   target: Node | undefined
   /** From 1; 0 when the node was not read from a text. */
   line: number
+  /** Only where comments are read at all. */
+  comments: Comments | undefined
 }
 
 /** A scalar whose tag is resolved from its text when it is printed, unless one is given. */
 export function scalarNode(value: string, tag = ''): Node {
-  return { kind: 'scalar', tag, value, style: 'plain', content: [], anchor: undefined, target: undefined, line: 0 }
+  return {
+    kind: 'scalar',
+    tag,
+    value,
+    style: 'plain',
+    content: [],
+    anchor: undefined,
+    target: undefined,
+    line: 0,
+    comments: undefined,
+  }
 }
 
 /** A scalar that is a string whatever it looks like. */
@@ -34,12 +59,32 @@ export function stringNode(value: string): Node {
 
 /** A mapping of alternating keys and values. */
 export function mapNode(content: Node[] = []): Node {
-  return { kind: 'map', tag: '!!map', value: '', style: 'plain', content, anchor: undefined, target: undefined, line: 0 }
+  return {
+    kind: 'map',
+    tag: '!!map',
+    value: '',
+    style: 'plain',
+    content,
+    anchor: undefined,
+    target: undefined,
+    line: 0,
+    comments: undefined,
+  }
 }
 
 /** A sequence of items. */
 export function seqNode(content: Node[] = []): Node {
-  return { kind: 'seq', tag: '!!seq', value: '', style: 'plain', content, anchor: undefined, target: undefined, line: 0 }
+  return {
+    kind: 'seq',
+    tag: '!!seq',
+    value: '',
+    style: 'plain',
+    content,
+    anchor: undefined,
+    target: undefined,
+    line: 0,
+    comments: undefined,
+  }
 }
 
 /** A deep copy; targets of aliases are shared. */
@@ -53,6 +98,7 @@ export function copyNode(node: Node): Node {
     anchor: node.anchor,
     target: node.target,
     line: node.line,
+    comments: node.comments,
   }
 }
 
@@ -66,4 +112,5 @@ export function assign(node: Node, other: Node): void {
   node.anchor = other.anchor
   node.target = other.target
   node.line = other.line
+  node.comments = other.comments
 }

@@ -1,8 +1,9 @@
 /** Text → nodes, on libyaml's grammar as go-yaml has it. */
 
 import { ParseError } from '../errors.ts'
+import type { CommentCollector } from './comments.ts'
 import { type Mark, ScanError } from './cursor.ts'
-import type { Node } from './node.ts'
+import { NO_COMMENTS, type Node } from './node.ts'
 import { Scanner, type Token, type TokenType } from './scan.ts'
 import { type Dialect, resolveTag } from './schema.ts'
 
@@ -31,6 +32,8 @@ export interface ParseOptions extends YamlLimits {
   readonly firstOnly?: boolean
   /** One budget for several texts; without it each text has one of `maxNodes`. */
   readonly budget?: NodeBudget
+  /** Give nodes their comments. */
+  readonly comments?: boolean
 }
 
 const MAX_LENGTH = 32 * 1024 * 1024
@@ -118,6 +121,7 @@ const NO_CONTENT: ReadonlySet<TokenType> = new Set([
 
 class Parser {
   readonly #scanner: Scanner
+  readonly #comments: CommentCollector | undefined
   readonly #options: ParseOptions
   readonly #maxDepth: number
   readonly #budget: NodeBudget
@@ -129,15 +133,23 @@ class Parser {
     this.#options = options
     this.#maxDepth = options.maxDepth ?? MAX_DEPTH
     this.#budget = options.budget ?? nodeBudget(options)
-    this.#scanner = new Scanner(text, { maxDepth: this.#maxDepth, lookahead: options.dialect === 'kyaml' ? 2 : 0 })
+    this.#scanner = new Scanner(text, {
+      maxDepth: this.#maxDepth,
+      lookahead: options.dialect === 'kyaml' ? 2 : 0,
+      comments: options.comments ?? false,
+    })
+    this.#comments = this.#scanner.comments
   }
 
   documents(): Node[] {
     const documents: Node[] = []
     while (this.#startDocument(documents.length === 0)) {
       const token = this.#scanner.peek()
-      documents.push(NO_CONTENT.has(token.type) ? this.#emptyScalar(token) : this.#node({ block: true }))
+      const root = NO_CONTENT.has(token.type) ? this.#emptyScalar(token) : this.#node({ block: true })
+      documents.push(root)
       if (this.#scanner.peek().type === 'document-end') this.#scanner.skip()
+      const after = this.#comments?.take()
+      if (after) root.comments = { ...NO_COMMENTS, ...root.comments, end: after.foot || after.head }
       if (this.#options.firstOnly) break
     }
     return documents
@@ -151,7 +163,10 @@ class Parser {
     let token = this.#scanner.peek()
     if (token.type === 'stream-end') return false
     const isBare = isFirst && !NO_CONTENT.has(token.type)
-    if (isBare) return true
+    if (isBare) {
+      this.#comments?.dropDocumentHead()
+      return true
+    }
     this.#readDirectives()
     token = this.#scanner.peek()
     if (token.type !== 'document-start') throw this.#error('did not find expected <document start>', token)
@@ -198,16 +213,16 @@ class Parser {
     switch (token.type) {
       case 'scalar':
         this.#scanner.skip()
-        return this.#anchored(this.#scalar(token, tag), anchor)
+        return this.#commented(this.#anchored(this.#scalar(token, tag), anchor))
       case 'flow-sequence-start':
-        return this.#flowSequence(this.#open('seq', token, context), token)
+        return this.#flowSequence(this.#commented(this.#open('seq', token, context)), token)
       case 'flow-mapping-start':
-        return this.#flowMapping(this.#open('map', token, context), token)
+        return this.#flowMapping(this.#commented(this.#open('map', token, context)), token)
       case 'block-sequence-start':
-        if (block) return this.#blockSequence(this.#open('seq', token, context), token)
+        if (block) return this.#blockSequence(this.#withStem(this.#open('seq', token, context)), token)
         break
       case 'block-mapping-start':
-        if (block) return this.#blockMapping(this.#open('map', token, context), token)
+        if (block) return this.#blockMapping(this.#withStem(this.#open('map', token, context)), token)
         break
     }
     if (anchor !== undefined || tag !== '')
@@ -222,7 +237,25 @@ class Parser {
       throw yamlError(`unknown anchor '${token.value}' referenced`, file, token.line + firstLine)
     }
     this.#scanner.skip()
-    return { ...this.#bare('alias', '', token), value: token.value, target }
+    return this.#commented({ ...this.#bare('alias', '', token), value: token.value, target })
+  }
+
+  #commented(node: Node): Node {
+    node.comments = this.#comments?.take()
+    return node
+  }
+
+  #withStem(node: Node): Node {
+    node.comments = this.#comments?.takeStem()
+    return node
+  }
+
+  /** Comments before the end of a collection; only its head is from before its start. */
+  #closed(node: Node): Node {
+    const inside = this.#comments?.take()
+    const head = node.comments?.head ?? ''
+    node.comments = inside || head !== '' ? { ...(inside ?? NO_COMMENTS), head } : undefined
+    return node
   }
 
   /** The short form of a tag; empty for the non-specific `!`. */
@@ -252,7 +285,7 @@ class Parser {
   #bare(kind: Node['kind'], tag: string, at: Mark): Node {
     if (--this.#budget.left < 0) throw this.#error('the text has too many values', at)
     const line = at.line + (this.#options.firstLine ?? 1)
-    return { kind, tag, value: '', style: 'plain', content: [], anchor: undefined, target: undefined, line }
+    return { kind, tag, value: '', style: 'plain', content: [], anchor: undefined, target: undefined, line, comments: undefined }
   }
 
   #open(kind: 'seq' | 'map', token: Token, { tag, anchor }: NodeContext): Node {
@@ -271,8 +304,7 @@ class Parser {
     this.#scanner.skip()
     for (let token = this.#scanner.peek(); token.type !== 'block-end'; token = this.#scanner.peek()) {
       if (token.type !== 'block-entry') throw this.#error(`did not find expected '-' indicator`, token, start)
-      this.#scanner.skip()
-      const next = this.#scanner.peek()
+      const next = this.#afterDash()
       const isEmpty = next.type === 'block-entry' || next.type === 'block-end'
       node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
     }
@@ -282,12 +314,20 @@ class Parser {
 
   #indentlessSequence(node: Node): Node {
     for (let token = this.#scanner.peek(); token.type === 'block-entry'; token = this.#scanner.peek()) {
-      this.#scanner.skip()
-      const { type } = this.#scanner.peek()
+      const { type } = this.#afterDash()
       const isEmpty = type === 'block-entry' || type === 'key' || type === 'value' || type === 'block-end'
       node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
     }
     return node
+  }
+
+  /** Takes the dash. What stood above it belongs to the collection behind it, if there is one. */
+  #afterDash(): Token {
+    const headLength = this.#comments?.headLength ?? 0
+    this.#scanner.skip()
+    const next = this.#scanner.peek()
+    if (next.type === 'block-sequence-start' || next.type === 'block-mapping-start') this.#comments?.splitStem(headLength)
+    return next
   }
 
   #blockMapping(node: Node, start: Mark): Node {
@@ -298,8 +338,12 @@ class Parser {
       node.content.push(this.#blockPart(token))
       const value = this.#scanner.peek()
       if (value.type === 'value') this.#scanner.skip()
+      if (this.#comments) moveKeyFoot(node)
       node.content.push(value.type === 'value' ? this.#blockPart(value) : this.#emptyScalar(value))
+      if (this.#comments) moveValueFoot(node)
     }
+    this.#closed(node)
+    if (this.#comments) moveMapFoot(node)
     this.#scanner.skip()
     return node
   }
@@ -322,6 +366,7 @@ class Parser {
       }
       node.content.push(token.type === 'key' ? this.#flowPair(token) : this.#node({ block: false }))
     }
+    this.#closed(node)
     this.#scanner.skip()
     return node
   }
@@ -333,6 +378,7 @@ class Parser {
     map.style = 'flow'
     map.content.push(this.#flowPart(token, ['value', 'flow-entry', 'flow-sequence-end']))
     map.content.push(this.#flowValue(['flow-entry', 'flow-sequence-end']))
+    if (this.#comments) moveValueFoot(map)
     return map
   }
 
@@ -353,7 +399,9 @@ class Parser {
       } else {
         node.content.push(this.#node({ block: false }), this.#emptyScalar(token))
       }
+      if (this.#comments) moveValueFoot(node)
     }
+    this.#closed(node)
     this.#scanner.skip()
     return node
   }
@@ -377,6 +425,31 @@ interface NodeContext {
   readonly anchor: string | undefined
   /** Where the node, with its tag and anchor, begins. */
   readonly first: Mark
+}
+
+/** A comment below a value belongs to its key; one above a key, but dedented, to the key before. */
+function moveValueFoot({ content }: Node): void {
+  const [key, value] = [content.at(-2), content.at(-1)]
+  if (key && value && footOf(key) === '' && footOf(value) !== '') moveFoot(value, key)
+}
+
+function moveKeyFoot({ content }: Node): void {
+  const [before, key] = [content.at(-3), content.at(-1)]
+  if (before && key && footOf(key) !== '') moveFoot(key, before)
+}
+
+function moveMapFoot(map: Node): void {
+  const key = map.content.at(-2)
+  if (key && footOf(map) !== '') moveFoot(map, key)
+}
+
+function footOf({ comments }: Node): string {
+  return comments?.foot ?? ''
+}
+
+function moveFoot(from: Node, to: Node): void {
+  to.comments = { ...NO_COMMENTS, ...to.comments, foot: footOf(from) }
+  from.comments = { ...NO_COMMENTS, ...from.comments, foot: '' }
 }
 
 const DEFAULT_PREFIXES: ReadonlyMap<string, string> = new Map([

@@ -1,5 +1,6 @@
 /** Text → tokens, on libyaml's rules, because Go's programs accept and refuse by them (YAML 1.1, lenient inside of brackets). */
 
+import { CommentCollector } from './comments.ts'
 import { Cursor, isBlank, isBlankOrEnd, isBreak, isBreakOrEnd, isDigit, isWordCode, type Mark, SPACE, TAB } from './cursor.ts'
 import { scanBlockScalar, scanPlain, scanQuoted } from './scan-scalar.ts'
 
@@ -28,10 +29,8 @@ export type TokenType =
 
 export type ScalarStyle = 'plain' | 'single' | 'double' | 'literal' | 'folded'
 
-export interface Token {
+export interface Token extends Mark {
   readonly type: TokenType
-  readonly line: number
-  readonly column: number
   /** Text of a scalar, name of an anchor or alias, handle of a tag or directive, version of a directive. */
   readonly value: string
   /** Of a tag: what follows the handle; of a directive: the prefix. */
@@ -39,13 +38,10 @@ export interface Token {
   readonly style: ScalarStyle
 }
 
-interface SimpleKey {
+interface SimpleKey extends Mark {
   possible: boolean
   required: boolean
   tokenNumber: number
-  position: number
-  line: number
-  column: number
 }
 
 const MAX_KEY_LENGTH = 1024
@@ -68,9 +64,12 @@ export class Scanner {
   #simpleKeyAllowed = true
   readonly #simpleKeys: SimpleKey[] = [noKey()]
   #ended = false
+  /** Where comments are wanted. */
+  readonly comments: CommentCollector | undefined
 
-  constructor(text: string, options: { maxDepth: number; lookahead: number }) {
+  constructor(text: string, options: { maxDepth: number; lookahead: number; comments: boolean }) {
     this.#cursor = new Cursor(text)
+    if (options.comments) this.comments = new CommentCollector(this.#cursor)
     this.#maxDepth = options.maxDepth
     this.#lookahead = options.lookahead
   }
@@ -79,8 +78,9 @@ export class Scanner {
   peek(): Token {
     while (!this.#ended && this.#needsMore()) this.#fetch()
     const token = this.#tokens[this.#head]
-    if (token) return token
-    return this.#token('stream-end')
+    if (!token) return this.#token('stream-end')
+    if (this.comments) this.comments.reach(token)
+    return token
   }
 
   /** Takes the token that `peek` shows. */
@@ -103,28 +103,49 @@ export class Scanner {
   }
 
   #token(type: TokenType, at: Mark = this.#cursor.mark, value = '', suffix = '', style: ScalarStyle = 'plain'): Token {
-    return { type, line: at.line, column: at.column, value, suffix, style }
+    return { type, line: at.line, column: at.column, index: at.index, value, suffix, style }
   }
 
   #fetch(): void {
+    const from = this.comments && this.#cursor.mark
     this.#skipToToken()
-    this.#unrollIndent(this.#cursor.column)
+    this.#unrollIndent(this.#cursor.column, from)
+    if (this.#fetchBoundary()) return
+    if (!this.comments) {
+      this.#fetchContent()
+      return
+    }
+    const commented = this.#commentedIndex()
+    this.#fetchContent()
+    // Behind the dash of a list entry a comment is the head of what follows.
+    if (this.#tokens.at(-1)?.type !== 'block-entry') this.comments.readLine(commented)
+  }
+
+  /** The token that a comment behind the next one is about: for `:`, and for `,` in brackets, the one before. */
+  #commentedIndex(): number {
+    const isSeparator = this.#cursor.code() === (this.#flowLevel > 0 ? 0x2c : 0x3a)
+    return (isSeparator ? this.#tokens.at(-1)?.index : undefined) ?? this.#cursor.position
+  }
+
+  /** The ends of documents and of the text, and directives. */
+  #fetchBoundary(): boolean {
     const code = this.#cursor.code()
     if (Number.isNaN(code)) {
       this.#fetchStreamEnd()
-      return
+      return true
     }
-    if (this.#cursor.column === 0) {
-      if (code === 0x25) {
-        this.#fetchDirective()
-        return
-      }
-      const indicator = this.#cursor.documentIndicator()
-      if (indicator) {
-        this.#fetchDocumentIndicator(indicator)
-        return
-      }
+    if (this.#cursor.column > 0) return false
+    if (code === 0x25) {
+      this.#fetchDirective()
+      return true
     }
+    const indicator = this.#cursor.documentIndicator()
+    if (indicator) this.#fetchDocumentIndicator(indicator)
+    return indicator !== undefined
+  }
+
+  #fetchContent(): void {
+    const code = this.#cursor.code()
     switch (code) {
       case 0x5b:
         this.#fetchFlowStart('flow-sequence-start')
@@ -188,6 +209,7 @@ export class Scanner {
   }
 
   #skipToToken(): void {
+    const from = this.comments && this.#cursor.mark
     for (;;) {
       if (this.#cursor.column === 0 && this.#cursor.code() === 0xfeff) this.#cursor.position++
       const tabs = this.#flowLevel > 0 || !this.#simpleKeyAllowed
@@ -196,16 +218,32 @@ export class Scanner {
         this.#cursor.position++
         code = this.#cursor.code()
       }
-      if (code === 0x23) this.#cursor.skipToBreak()
+      if (this.comments && !isBreak(code) && this.#isFirstEntry()) this.comments.headOfEntry()
+      if (code === 0x23) this.#skipComment(from)
       if (!isBreak(this.#cursor.code())) return
       this.#cursor.skipBreak()
       if (this.#flowLevel === 0) this.#simpleKeyAllowed = true
     }
   }
 
+  /** Whether the last tokens are the start of a list and its first dash. */
+  #isFirstEntry(): boolean {
+    return this.#tokens.at(-1)?.type === 'block-entry' && this.#tokens.at(-2)?.type === 'block-sequence-start'
+  }
+
+  #skipComment(from: Mark | undefined): void {
+    if (!this.comments || !from) {
+      this.#cursor.skipToBreak()
+      return
+    }
+    const last = this.#tokens.at(-1)
+    const token = last?.type === 'flow-entry' ? (this.#tokens.at(-2) ?? last) : last
+    this.comments.readLines({ from, token, indent: this.#indent, inFlow: this.#flowLevel > 0 })
+  }
+
   #isValid(key: SimpleKey): boolean {
     if (!key.possible) return false
-    if (key.line >= this.#cursor.line && key.position + MAX_KEY_LENGTH >= this.#cursor.position) return true
+    if (key.line >= this.#cursor.line && key.index + MAX_KEY_LENGTH >= this.#cursor.position) return true
     if (key.required) throw this.#cursor.error(`could not find expected ':'`, key)
     key.possible = false
     return false
@@ -220,7 +258,7 @@ export class Scanner {
       possible: true,
       required,
       tokenNumber,
-      position: this.#cursor.position,
+      index: this.#cursor.position,
       line: this.#cursor.line,
       column: this.#cursor.column,
     }
@@ -244,10 +282,12 @@ export class Scanner {
     else this.#tokens.splice(this.#head + tokenNumber - this.#taken, 0, token)
   }
 
-  #unrollIndent(column: number): void {
+  #unrollIndent(column: number, from?: Mark): void {
     if (this.#flowLevel > 0) return
+    let index = (from?.index ?? this.#cursor.position) - 1
     while (this.#indent > column) {
-      this.#tokens.push(this.#token('block-end'))
+      if (this.comments) index = this.comments.endOfBlock(index, this.#indent)
+      this.#tokens.push(this.#token('block-end', { line: this.#cursor.line, column: this.#cursor.column, index }))
       this.#indent = this.#indents.pop() ?? -1
     }
   }
@@ -401,6 +441,7 @@ export class Scanner {
     this.#removeSimpleKey()
     this.#simpleKeyAllowed = true
     const start = this.#cursor.mark
+    this.comments?.readHeaderLine()
     this.#tokens.push(this.#token('scalar', start, scanBlockScalar(this.#cursor, style, this.#indent), '', style))
   }
 
@@ -457,5 +498,5 @@ export class Scanner {
 }
 
 function noKey(): SimpleKey {
-  return { possible: false, required: false, tokenNumber: -1, position: 0, line: 0, column: 0 }
+  return { possible: false, required: false, tokenNumber: -1, index: 0, line: 0, column: 0 }
 }

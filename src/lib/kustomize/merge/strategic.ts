@@ -38,13 +38,31 @@ interface Pair {
 }
 
 function walk(pair: Pair, inherited: Schema | undefined, schemas: SchemaSet): Node | undefined {
-  const schema = inherited ?? schemaFromType(pair, schemas)
+  const schema = schemaFromComments(pair, schemas) ?? inherited ?? schemaFromType(pair, schemas)
+  keepComments(pair)
   const leading = !isNull(pair.target) ? pair.target : !isNull(pair.patch) ? pair.patch : undefined
   if (!leading) return walkMap(pair, schema, schemas)
   for (const node of [pair.target, pair.patch]) if (node) requireKind(node, leading.kind)
   if (leading.kind === 'map') return walkMap(pair, schema, schemas)
   if (leading.kind === 'scalar') return pair.patch ?? pair.target
   return schema?.mergeKeys ? walkMergedList(pair, schema, schema.mergeKeys, schemas) : (pair.patch ?? pair.target)
+}
+
+function schemaFromComments({ target, patch }: Pair, schemas: SchemaSet): Schema | undefined {
+  return (isNull(target) ? undefined : schemas.ofComments(target)) ?? (isNull(patch) ? undefined : schemas.ofComments(patch))
+}
+
+/** Comments of the patch stay on what it is merged into, where later patches find them. */
+function keepComments({ target, patch }: Pair): void {
+  if (!target || !patch?.comments) return
+  const { line, head, foot } = patch.comments
+  const before = target.comments
+  target.comments = {
+    line: line || (before?.line ?? ''),
+    head: head || (before?.head ?? ''),
+    foot: foot || (before?.foot ?? ''),
+    end: before?.end ?? '',
+  }
 }
 
 /** Objects inside of objects (lists of manifests, templates of operators) bring their own type. */
@@ -66,7 +84,8 @@ function walkMap(pair: Pair, schema: Schema | undefined, schemas: SchemaSet): No
   for (const name of fieldNames(target, pair.patch)) {
     const fields: Pair = { target: getField(target, name), patch: getField(pair.patch, name) }
     const patchValue = fields.patch
-    const merged = walk(fields, schemaOfField(schema, name), schemas)
+    const stated = schemas.ofField(target, name) ?? schemas.ofField(pair.patch, name)
+    const merged = walk(fields, stated ?? schemaOfField(schema, name), schemas)
     setField(target, name, merged, merged && merged === patchValue ? keyStyleOf(pair.patch, name) : 'plain')
   }
   return target
