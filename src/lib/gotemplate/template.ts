@@ -27,7 +27,10 @@ export class TemplateSet implements Library {
   readonly #functions: ReadonlyMap<string, Func>
   /** Functions that this set has of its own, before the shared ones. */
   readonly #ownFunctions: Map<string, Func>
-  readonly #trees: Map<string, Tree>
+  /** Templates that clones share; never changed. */
+  #shared: ReadonlyMap<string, Tree>
+  /** Those that came after the last clone. */
+  #own = new Map<string, Tree>()
 
   constructor(options: TemplateOptions, from?: TemplateSet) {
     this.name = options.name ?? 'gotpl'
@@ -35,12 +38,16 @@ export class TemplateSet implements Library {
     this.#delims = options.delims ?? defaultDelimiters
     this.#functions = options.funcs
     this.#ownFunctions = new Map(from ? from.#ownFunctions : [])
-    this.#trees = new Map(from ? from.#trees : [])
+    this.#shared = from ? from.#shared : new Map()
   }
 
   /** A set with the same templates and functions, to which others can be added without a change to this one. */
   clone(): TemplateSet {
     const { name, missingKey } = this
+    if (this.#own.size > 0) {
+      this.#shared = new Map([...this.#shared, ...this.#own])
+      this.#own = new Map()
+    }
     return new TemplateSet({ name, missingKey, delims: this.#delims, funcs: this.#functions }, this)
   }
 
@@ -65,16 +72,16 @@ export class TemplateSet implements Library {
   /** Adds templates that `parseTemplate` made: of a chart that is rendered more than once. */
   add(trees: ReadonlyMap<string, Tree>): void {
     for (const [name, tree] of trees) {
-      if (!isEmptyTree(tree) || !this.#trees.has(name)) this.#trees.set(name, tree)
+      if (!isEmptyTree(tree) || !this.lookup(name)) this.#own.set(name, tree)
     }
   }
 
   lookup(name: string): Tree | undefined {
-    return this.#trees.get(name)
+    return this.#own.get(name) ?? this.#shared.get(name)
   }
 
   names(): string[] {
-    return Array.from(this.#trees.keys())
+    return Array.from(new Set([...this.#shared.keys(), ...this.#own.keys()]))
   }
 
   function(name: string): Func | undefined {
@@ -87,11 +94,12 @@ export class TemplateSet implements Library {
    * @throws TemplateError as `template: name:line:column: executing "x" at <…>: …`. LimitError when the budget or the stack is used up.
    */
   execute(template: string | Tree, data: Value, { budget }: { readonly budget: Budget }): string {
-    const tree = typeof template === 'string' ? this.#trees.get(template) : template
+    const tree = typeof template === 'string' ? this.lookup(template) : template
     if (!tree) throw this.#noTemplate(String(template))
     const execution = new Execution(this, budget)
     try {
-      runTree(execution, tree, data)
+      // Nil has no type to ask: as Go's reflect.ValueOf(nil), it is no value at all.
+      runTree(execution, tree, data ?? undefined)
     } catch (error) {
       if (isStackOverflow(error)) throw new LimitError('the template nests too deeply')
       throw error

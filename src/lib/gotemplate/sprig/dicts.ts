@@ -2,7 +2,7 @@
 
 import type { Environment } from '../environment.ts'
 import { type Func, FuncError, func, p, variadic } from '../func.ts'
-import { type Dict, strings, TypedMap, typeOf, type Value } from '../value.ts'
+import { anyMap, type Dict, strings, TypedMap, typeOf, type Value } from '../value.ts'
 import { deepCopy } from './copy.ts'
 import { MergeError, merge } from './merge.ts'
 import { strval } from './text.ts'
@@ -97,7 +97,7 @@ function dig(args: readonly Value[]): Value {
 }
 
 function dictFor(value: Value): Dict {
-  if (!(value instanceof Map) || value instanceof TypedMap) throw notA('map[string]interface {}', value)
+  if (!(value instanceof Map) || typeOf(value) !== anyMap) throw notA('map[string]interface {}', value)
   return value
 }
 
