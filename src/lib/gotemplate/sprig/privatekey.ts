@@ -93,7 +93,7 @@ function inside(element: Element | undefined): readonly Element[] {
   return (element && elementsOf(element.content)) ?? []
 }
 
-/** RSA keys beyond these take too long to sign with, and Go refuses those below. */
+/** RSA keys of more bits take too long to sign with. */
 const maxRsaBits = 16_384
 
 /**
@@ -114,7 +114,7 @@ export function parsePrivateKey(text: string): PrivateKey {
     case 'DSA':
       return parsing('parsing DSA private key from PEM', () => parseDsa(bytes))
     default:
-      throw new FuncError(`invalid private key type ${type.slice(0, -' PRIVATE KEY'.length)}`)
+      throw new FuncError(`invalid private key type ${type}`)
   }
 }
 
@@ -127,45 +127,46 @@ function parsing<Result>(what: string, parse: () => Result): Result {
   }
 }
 
-/** The shapes of keys, by the tags of their members. */
-const looksLikePkcs1 = (members: readonly Element[]) => members.length >= 9 && members.every(({ tag }) => tag === tags.integer)
-const looksLikeSec1 = ([version, key]: readonly Element[]) => version?.tag === tags.integer && key?.tag === tags.octetString
-const looksLikePkcs8 = ([version, algorithm, key]: readonly Element[]) =>
-  version?.tag === tags.integer && algorithm?.tag === tags.sequence && key?.tag === tags.octetString
+/** A form of keys: the structure of Go that mirrors it, the tags of the members that it must have, and the function that reads it. */
+interface Form {
+  readonly type: 'pkcs1' | 'sec1' | 'pkcs8'
+  readonly structure: string
+  readonly tags: readonly number[]
+  readonly parser: string
+}
 
-const useInstead = (name: string) => `x509: failed to parse private key (use ${name} instead for this key format)`
+const pkcs1: Form = {
+  type: 'pkcs1',
+  structure: 'pkcs1PrivateKey',
+  tags: new Array<number>(6).fill(tags.integer),
+  parser: 'ParsePKCS1PrivateKey',
+}
+const sec1: Form = { type: 'sec1', structure: 'ecPrivateKey', tags: [tags.integer, tags.octetString], parser: 'ParseECPrivateKey' }
+const pkcs8: Form = {
+  type: 'pkcs8',
+  structure: 'pkcs8',
+  tags: [tags.integer, tags.sequence, tags.octetString],
+  parser: 'ParsePKCS8PrivateKey',
+}
 
 function parsePkcs1(bytes: Buffer): PrivateKey {
-  const members = membersOf(bytes, 'pkcs1PrivateKey')
-  if (!looksLikePkcs1(members)) {
-    if (looksLikeSec1(members)) throw new FuncError(useInstead('ParseECPrivateKey'))
-    if (looksLikePkcs8(members)) throw new FuncError(useInstead('ParsePKCS8PrivateKey'))
-  }
-  return imported(bytes, 'pkcs1')
+  checkForm(membersOf(bytes, pkcs1.structure), pkcs1, [sec1, pkcs8])
+  return importKey(bytes, pkcs1)
 }
 
 function parseSec1(bytes: Buffer): PrivateKey {
-  const members = parsing('x509: failed to parse EC private key', () => membersOf(bytes, 'ecPrivateKey'))
-  if (!looksLikeSec1(members)) {
-    if (looksLikePkcs8(members)) throw new FuncError(useInstead('ParsePKCS8PrivateKey'))
-    if (looksLikePkcs1(members)) throw new FuncError(useInstead('ParsePKCS1PrivateKey'))
-  }
-  return imported(bytes, 'sec1')
+  const members = parsing('x509: failed to parse EC private key', () => membersOf(bytes, sec1.structure))
+  checkForm(members, sec1, [pkcs8, pkcs1])
+  return importKey(bytes, sec1)
 }
 
 function parsePkcs8(bytes: Buffer): PrivateKey {
-  const members = membersOf(bytes, 'pkcs8')
-  if (!looksLikePkcs8(members)) {
-    if (looksLikeSec1(members)) throw new FuncError(useInstead('ParseECPrivateKey'))
-    if (looksLikePkcs1(members)) throw new FuncError(useInstead('ParsePKCS1PrivateKey'))
-  }
-  const algorithm = inside(members[1])[0]
-  const name = algorithm && embeddedKeys.get(dotted(algorithm.content))
-  if (name === undefined) {
-    const id = dotted(algorithm?.content ?? Buffer.alloc(0))
-    throw new FuncError(`x509: PKCS#8 wrapping contained private key with unknown algorithm: ${id}`)
-  }
-  return parsing(`x509: failed to parse ${name} private key embedded in PKCS#8`, () => imported(bytes, 'pkcs8'))
+  const members = membersOf(bytes, pkcs8.structure)
+  checkForm(members, pkcs8, [sec1, pkcs1])
+  const id = dotted(inside(members[1])[0]?.content ?? Buffer.alloc(0))
+  const name = embeddedKeys.get(id)
+  if (name === undefined) throw new FuncError(`x509: PKCS#8 wrapping contained private key with unknown algorithm: ${id}`)
+  return parsing(`x509: failed to parse ${name} private key embedded in PKCS#8`, () => importKey(bytes, pkcs8))
 }
 
 const embeddedKeys: ReadonlyMap<string, string> = new Map([
@@ -180,14 +181,28 @@ function parseDsa(bytes: Buffer): PrivateKey {
   return { kind: 'dsa', pem: encodePem('DSA PRIVATE KEY', sequence(...[0n, ...numbers.slice(1, 6)].map(integerElement))) }
 }
 
-function imported(bytes: Buffer, type: 'pkcs1' | 'sec1' | 'pkcs8'): PrivateKey {
-  const key = importKey(bytes, type)
+/** Throws for members of another form, which is named when it is known. */
+function checkForm(members: readonly Element[], form: Form, others: readonly Form[]): void {
+  if (hasForm(members, form)) return
+  const other = others.find((candidate) => hasForm(members, candidate))
+  if (other) throw new FuncError(`x509: failed to parse private key (use ${other.parser} instead for this key format)`)
+  const prefix = form === sec1 ? 'x509: failed to parse EC private key: ' : ''
+  const isCutOff = members.every(({ tag }, index) => tag === form.tags[index])
+  throw new FuncError(`${prefix}asn1: ${isCutOff ? 'syntax error: sequence truncated' : "structure error: tags don't match"}`)
+}
+
+function hasForm(members: readonly Element[], form: Form): boolean {
+  return form.tags.every((tag, index) => members[index]?.tag === tag)
+}
+
+function importKey(bytes: Buffer, { type }: Form): PrivateKey {
+  const key = nodeKey(bytes, type)
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
   if (bits > maxRsaBits) throw new FuncError(`crypto/rsa: ${bits}-bit keys are larger than is allowed`)
   return wrap(key)
 }
 
-function importKey(bytes: Buffer, type: 'pkcs1' | 'sec1' | 'pkcs8'): KeyObject {
+function nodeKey(bytes: Buffer, type: Form['type']): KeyObject {
   try {
     return createPrivateKey({ key: bytes, format: 'der', type })
   } catch {
