@@ -45,7 +45,11 @@ export interface Param<Host> {
 /** A parameter that gets the value as it is. */
 function plain<Host extends Value>(type: GoType): Param<Host> {
   // Taken on trust: the executor has checked each argument against the type before.
-  return { type, isVariadic: false, read: (args, index) => args[index] as Host, write: (host) => host }
+  return { type, isVariadic: false, read: readPlain as Param<Host>['read'], write: (host) => host }
+}
+
+function readPlain(args: readonly Value[], index: number): Value {
+  return args[index] ?? null
 }
 
 /** A parameter of an integer type, named ones included: a bigint to the function's code. */
@@ -97,10 +101,13 @@ export function func<Hosts extends readonly unknown[], Result>(
   run: (...args: [...Hosts]) => Result,
 ): Func {
   const readers: readonly Param<unknown>[] = params
+  // Most functions take all values as they are: these are called without a copy.
+  const arePlain = readers.every((each) => each.read === readPlain)
+  const read = (args: readonly Value[]) => (arePlain ? args : readers.map((each, index) => each.read(args, index)))
   return {
     params: readers.map((each) => each.type),
     isVariadic: readers.at(-1)?.isVariadic ?? false,
     result: result.type,
-    call: (args) => result.write(run(...(readers.map((each, index) => each.read(args, index)) as [...Hosts]))),
+    call: (args) => result.write(run(...(read(args) as [...Hosts]))),
   }
 }

@@ -16,6 +16,9 @@ export function parseNumber({ kind, pos, text }: Token): NumberNode {
   return { ...node, ...real(text) }
 }
 
+/** By far the most usual: no failure needs to say what it is not. */
+const plainInteger = /^(?:0|[1-9]\d{0,14})$/
+
 type Kinds = Pick<NumberNode, 'int' | 'uint' | 'float' | 'complex'>
 
 function character(text: string): Kinds {
@@ -39,6 +42,7 @@ function complex(realPart: number, imaginary: number): Kinds {
 }
 
 function real(text: string): Kinds {
+  if (plainInteger.test(text)) return { int: BigInt(text), uint: BigInt(text), float: Number(text) }
   const int = attempt(() => strconv.parseInt(text, 0, 64))
   const uint = attempt(() => strconv.parseUint(text, 0, 64)) ?? (int === 0n ? 0n : undefined)
   const integer = int ?? uint
