@@ -4,7 +4,7 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { Environment } from '../environment.ts'
 import { sprintf } from '../format.ts'
 import { type Func, FuncError, func, p, param } from '../func.ts'
-import { type GoType, Struct, textOf, types, type Value } from '../value.ts'
+import { anySlice, type GoType, itemsOf, Struct, textOf, types, type Value } from '../value.ts'
 import { base64Problem } from './encoding.ts'
 import { decodePem, encodePem } from './pem.ts'
 import { certificateKey, type PrivateKey, parsePrivateKey } from './privatekey.ts'
@@ -34,7 +34,8 @@ export function certificateFunctions(env: Environment): ReadonlyMap<string, Func
     const signer = signerOf(ca)
     return issue(templateOf(subject, env), key, signer, env)
   }
-  const subject = [p.string, p.list, p.list, p.int] as const
+  const list = param(anySlice)
+  const subject = [p.string, list, list, p.int] as const
   return new Map([
     ['buildCustomCert', func([p.string, p.string], certificateParam, buildCustomCertificate)],
     ['genCA', func([p.string, p.int], certificateParam, (name, days) => authority(name, days, newKey()))],
@@ -69,11 +70,11 @@ export function certificateFunctions(env: Environment): ReadonlyMap<string, Func
   ])
 }
 
-/** What the functions are told of a certificate. The lists are nil, or hold anything. */
+/** What the functions are told of a certificate. The lists may be nil, and hold anything. */
 interface Subject {
   readonly commonName: string
-  readonly ips: readonly Value[] | null
-  readonly names: readonly Value[] | null
+  readonly ips: Value
+  readonly names: Value
   readonly days: bigint
 }
 
@@ -90,9 +91,10 @@ function within<Result>(what: string, work: () => Result): Result {
 const nanosecondsPerDay = 86_400_000_000_000n
 
 function templateOf({ commonName, ips, names, days }: Subject, env: Environment): CertificateTemplate {
-  env.budget.steps((ips?.length ?? 0) + (names?.length ?? 0))
-  const addresses = (ips ?? []).map(ipOf)
-  const dnsNames = (names ?? []).map((name) => {
+  const [ipList, nameList] = [itemsOf(ips) ?? [], itemsOf(names) ?? []]
+  env.budget.steps(ipList.length + nameList.length)
+  const addresses = ipList.map(ipOf)
+  const dnsNames = nameList.map((name) => {
     if (typeof name !== 'string')
       throw new FuncError(`error processing alternate dns name: ${sprintf('%v', [name])} is not a string`)
     return name

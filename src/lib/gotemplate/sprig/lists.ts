@@ -19,7 +19,9 @@ export function listFunctions({ budget }: Environment): ReadonlyMap<string, Func
   const first = func([p.any], p.any, (items) => itemsFor('Cannot find first on type', items).at(0) ?? null)
   const last = func([p.any], p.any, (items) => itemsFor('Cannot find last on type', items).at(-1) ?? null)
   const rest = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find rest on type', items), (all) => all.slice(1)))
-  const initial = func([p.any], anyList, (items) => shortened(itemsFor('Cannot find initial on type', items), (all) => all.slice(0, -1)))
+  const initial = func([p.any], anyList, (items) =>
+    shortened(itemsFor('Cannot find initial on type', items), (all) => all.slice(0, -1)),
+  )
   const reverse = func([p.any], p.list, (items) => itemsFor('Cannot find reverse on type', items).toReversed())
   const compact = func([p.any], p.list, (items) => itemsFor('Cannot compact on type', items).filter((item) => !isEmpty(item)))
   const uniq = func([p.any], p.list, (items) => unique(itemsFor('Cannot find uniq on type', items), budget))
@@ -105,13 +107,17 @@ function sliceList(list: Value, indices: readonly Value[]): Value {
 }
 
 function chunkList(items: readonly Value[], size: bigint, budget: Budget): Slice {
-  if (size < 1n) throw new FuncError('runtime error: makeslice: len out of range')
   const length = Number(size)
-  const count = Math.ceil(items.length / length)
+  const count = Math.floor((items.length - 1) / length) + 1
+  const last = items.length % length || length
+  // Sizes below 1 give chunks only where upstream's arithmetic happens to come out right.
+  if (!(count >= 0 && count < Number.POSITIVE_INFINITY) || (count > 0 && last < 0))
+    throw new FuncError('runtime error: makeslice: len out of range')
   budget.steps(count)
+  const chunkAt = (index: number) => items.slice(index * length, index * length + (index === count - 1 ? last : length))
   return new Slice(
     listOfListsType,
-    Array.from({ length: count }, (_, index) => items.slice(index * length, (index + 1) * length)),
+    Array.from({ length: count }, (_, index) => chunkAt(index)),
   )
 }
 

@@ -6,27 +6,41 @@ import { FuncError } from '../func.ts'
 import { canBackquote, quote } from '../strconv.ts'
 import { isDigit, isLetter } from './letters.ts'
 
-/** Where a match and its groups lie, as pairs of indices into the text; -1 for a group that took no part. */
-type Match = readonly (readonly [start: number, end: number])[]
+/** Where a match lies, and what its groups hold: nothing when they took no part, or do not exist. */
+export interface Match {
+  readonly start: number
+  readonly end: number
+  group(number: number): string
+}
 
 /** A compiled expression. */
 export class Pattern {
   readonly #re: RE2JS
+  /** In instructions: each character may be compared with all of them. */
+  readonly #size: number
   constructor(re: RE2JS) {
     this.#re = re
+    this.#size = Math.max(8, re.programSize())
   }
 
   isMatch(text: string, budget: Budget): boolean {
-    budget.steps(costOf(text, 0))
+    budget.steps(this.#cost(text, 0))
     return this.#re.test(text)
   }
 
   /** The first match from an index on; what lies before it still counts for `^` and `\b`. */
   find(text: string, from: number, budget: Budget): Match | undefined {
-    budget.steps(costOf(text, from))
+    budget.steps(this.#cost(text, from))
     const matcher = this.#re.matcher(text)
     if (!matcher.find(from)) return undefined
-    return Array.from({ length: matcher.groupCount() + 1 }, (_, group) => [matcher.start(group), matcher.end(group)] as const)
+    // Read when asked for: groups cost another search.
+    const group = (number: number) => (number <= matcher.groupCount() ? (matcher.group(number) ?? '') : '')
+    return { start: matcher.start(), end: matcher.end(), group }
+  }
+
+  /** As if all of the rest was looked at, which is how a search that starts over after each match becomes quadratic. */
+  #cost(text: string, from: number): number {
+    return 1 + Math.floor(((text.length - from) * this.#size) / 1024)
   }
 
   /** The number of the group with this name; undefined when there is none. */
@@ -34,11 +48,6 @@ export class Pattern {
     const groups = this.#re.namedGroups()
     return Object.hasOwn(groups, name) ? groups[name] : undefined
   }
-}
-
-/** A step is about what a hundred characters cost. */
-function costOf(text: string, from: number): number {
-  return 1 + ((text.length - from) >> 7)
 }
 
 /** Templates compile the same few expressions again and again. */
@@ -78,13 +87,13 @@ function parse(expression: string): RE2JS {
 }
 
 /** The matches, `limit` at most when it is not negative. An empty one right after another does not count. Source: Go Regexp.allMatches. */
-export function matchAll(pattern: Pattern, text: string, limit: number, budget: Budget): (readonly [number, number])[] {
-  const found: (readonly [number, number])[] = []
+export function matchAll(pattern: Pattern, text: string, limit: number, budget: Budget): Match[] {
+  const found: Match[] = []
   let lastEnd = -1
   for (let at = 0; (limit < 0 || found.length < limit) && at <= text.length; ) {
-    const [match] = pattern.find(text, at, budget) ?? []
+    const match = pattern.find(text, at, budget)
     if (!match) break
-    const [start, end] = match
+    const { start, end } = match
     if (end !== at || start !== lastEnd) found.push(match)
     at = end === at ? at + runeLength(text, at) : end
     lastEnd = end
@@ -98,8 +107,8 @@ export function replaceAll(pattern: Pattern, text: string, replacement: (match: 
   let lastEnd = 0
   for (let at = 0; at <= text.length; ) {
     const match = pattern.find(text, at, budget)
-    const [start, end] = match?.[0] ?? []
-    if (!match || start === undefined || end === undefined) break
+    if (!match) break
+    const { start, end } = match
     out += text.slice(lastEnd, start)
     if (end > lastEnd || start === 0) out += replacement(match)
     budget.checkText(out.length)
@@ -123,29 +132,28 @@ export function split(pattern: Pattern, expression: string, text: string, limit:
   let end = 0
   for (const match of matchAll(pattern, text, limit, budget)) {
     if (limit > 0 && parts.length >= limit - 1) break
-    end = match[0]
-    if (match[1] !== 0) parts.push(text.slice(begin, end))
-    begin = match[1]
+    end = match.start
+    if (match.end !== 0) parts.push(text.slice(begin, end))
+    begin = match.end
   }
   if (end !== text.length) parts.push(text.slice(begin))
   return parts
 }
 
 /** What a replacement makes of a match: `$1`, `$name` and `${name}` are groups, `$$` is `$`. Source: Go Regexp.expand. */
-export function expander(pattern: Pattern, replacement: string, text: string): (match: Match) => string {
+export function expander(pattern: Pattern, replacement: string): (match: Match) => string {
   if (!replacement.includes('$')) return () => replacement
   const pieces = templateOf(replacement)
-  return (match) =>
-    pieces
-      .map((piece) => {
-        if (typeof piece === 'string') return piece
-        const [start, end] = match[piece.number ?? pattern.groupNamed(piece.name) ?? -1] ?? [-1, -1]
-        return start < 0 ? '' : text.slice(start, end)
-      })
-      .join('')
+  const groupOf = ({ number, name }: Reference) => number ?? pattern.groupNamed(name) ?? Number.POSITIVE_INFINITY
+  return (match) => pieces.map((piece) => (typeof piece === 'string' ? piece : match.group(groupOf(piece)))).join('')
 }
 
-type Piece = string | { readonly name: string; readonly number: number | undefined }
+interface Reference {
+  readonly name: string
+  readonly number: number | undefined
+}
+
+type Piece = string | Reference
 
 function templateOf(replacement: string): Piece[] {
   const pieces: Piece[] = []

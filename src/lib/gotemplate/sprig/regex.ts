@@ -15,17 +15,17 @@ export function regexFunctions({ budget }: Environment): ReadonlyMap<string, Fun
   const findAll = (compiled: Compile) =>
     func([p.string, p.string, p.int], p.strings, (expression, text, limit) => {
       const matches = matchAll(compiled(expression), text, Number(limit), budget)
-      return matches.length === 0 ? noStrings : strings(matches.map(([start, end]) => text.slice(start, end)))
+      return matches.length === 0 ? noStrings : strings(matches.map(({ start, end }) => text.slice(start, end)))
     })
   const find = (compiled: Compile) =>
     func([p.string, p.string], p.string, (expression, text) => {
-      const [found] = compiled(expression).find(text, 0, budget) ?? []
-      return found ? text.slice(found[0], found[1]) : ''
+      const found = compiled(expression).find(text, 0, budget)
+      return found ? text.slice(found.start, found.end) : ''
     })
   const replace = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) => {
       const pattern = compiled(expression)
-      return canonical(replaceAll(pattern, text, expander(pattern, by, text), budget))
+      return canonical(replaceAll(pattern, text, expander(pattern, by), budget))
     })
   const replaceLiteral = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) =>
