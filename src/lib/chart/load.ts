@@ -45,7 +45,9 @@ export function loadChart(source: ChartSource, options: LoadOptions = {}): Chart
   const { maxBytes = 100 * 1024 * 1024, maxTotalBytes = 256 * 1024 * 1024, maxFiles = 50_000, warn = () => {} } = options
   const budget = { maxBytes, bytes: maxTotalBytes, entries: maxFiles }
   const files = 'archive' in source ? readPackage(source, budget) : readFolder(source, budget)
-  const apiVersion = apiVersionOf(files)
+  // Of a folder before anything is ignored.
+  const chartFile = 'archive' in source ? files.find(({ name }) => name === 'Chart.yaml')?.data : source.read('Chart.yaml')
+  const apiVersion = apiVersionOf(chartFile)
   if (!['v1', 'v2', 'v3', ''].includes(apiVersion)) throw new BuildError('unsupported chart version')
   const chart = chartOf(files, { budget, warn, depth: 0 })
   // Helm reads the next version of charts, but does not install it yet.
@@ -53,10 +55,9 @@ export function loadChart(source: ChartSource, options: LoadOptions = {}): Chart
   return chart
 }
 
-function apiVersionOf(files: readonly ChartFile[]): string {
-  const file = files.find(({ name }) => name === 'Chart.yaml')
-  if (!file) throw new BuildError('unable to detect chart version, no Chart.yaml found')
-  return within('cannot load Chart.yaml', () => readApiVersion(textOf(file.data)))
+function apiVersionOf(chartFile: Uint8Array | undefined): string {
+  if (!chartFile) throw new BuildError('unable to detect chart version, no Chart.yaml found')
+  return within('cannot load Chart.yaml', () => readApiVersion(textOf(chartFile)))
 }
 
 function readPackage({ archive, file }: { archive: Uint8Array; file?: string }, budget: ArchiveBudget): ChartFile[] {
