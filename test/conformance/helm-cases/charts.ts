@@ -258,13 +258,13 @@ export function randomChart(random: Random): RenderRequest {
       isUpgrade: random.chance(0.2),
     },
     options: {
-      kubeVersion: random.chance(0.8) ? '1.34.0' : random.pick(['v1.29.3', '1.34.0-gke.1', '1.20', 'x']),
+      kubeVersion: random.chance(0.8) ? '1.34.0' : random.pick(['v1.29.3', '1.34.0-gke.1', '1.20', '1.34.0']),
       apiVersions: random.some(['example.com/v1', 'example.com/v1/Thing'], 2),
       includeCRDs: random.chance(0.4),
       noHooks: random.chance(0.1),
       skipTests: random.chance(0.2),
       skipSchemaValidation: random.chance(0.2),
-      set: random.chance(0.3) ? random.some(SETS, 3) : [],
+      set: random.chance(0.15) ? random.some(SETS, 2) : [],
       setString: random.chance(0.1) ? random.some(SETS, 2) : [],
       setJson: random.chance(0.1) ? random.some(JSONS, 2) : [],
       setLiteral: random.chance(0.1) ? random.some(SETS, 2) : [],
@@ -341,17 +341,17 @@ interface Place {
 function chart(random: Random, files: Files, { folder, name, depth }: Place): void {
   const children = depth > 0 ? random.some(NAMES, 3).filter((each) => each !== name) : []
   files[`${folder}Chart.yaml`] = [
-    `apiVersion: ${random.chance(0.95) ? 'v2' : random.pick(['v1', 'v3', '2'])}`,
+    `apiVersion: ${random.chance(0.95) ? 'v2' : random.pick(['v1', 'v1', '2'])}`,
     `name: ${name}`,
-    random.chance(0.9) ? 'version: 0.1.0' : random.pick(FIELDS),
-    ...(random.chance(0.4) ? random.some(EXTRA, 2) : []),
+    random.chance(0.97) ? 'version: 0.1.0' : random.pick(FIELDS),
+    ...(random.chance(0.2) ? random.some(EXTRA, 1) : []),
     ...(children.length > 0 && random.chance(0.85)
       ? ['dependencies:', ...children.flatMap((child) => dependency(random, child))]
       : []),
     '',
   ].join('\n')
   if (random.chance(0.9)) files[`${folder}values.yaml`] = topKeys(random.some(VALUES, 7))
-  if (random.chance(0.08)) files[`${folder}values.schema.json`] = random.pick(SCHEMAS)
+  if (random.chance(0.04)) files[`${folder}values.schema.json`] = random.pick(SCHEMAS)
   for (let i = random.below(3); i > 0; i--)
     files[
       `${folder}templates/${random.pick(['a.yaml', 'b.yaml', 'c/d.yaml', 'z.yml', 'x.txt', '_p.yaml', 'NOTES.txt', 'tests/t.yaml'])}`
@@ -376,11 +376,11 @@ function chart(random: Random, files: Files, { folder, name, depth }: Place): vo
 
 function dependency(random: Random, name: string): string[] {
   const fields = [
-    `name: ${random.chance(0.97) ? name : 'absent'}`,
+    `name: ${random.chance(0.99) ? name : 'absent'}`,
     `version: ${random.pick(['0.1.0', '"*"', '"0.x"', '">=0.0.0-0"', '"9"', '"bad range"', '""'])}`,
     random.chance(0.3) ? `condition: "${random.pick(CONDITIONS)}"` : '',
     random.chance(0.3) ? `tags: ${random.pick(['[t1]', '[t2]', '[t1, t2]', '[]'])}` : '',
-    random.chance(0.15) ? `alias: ${random.pick(['ali', 'sub', 'a-b', 'a b'])}` : '',
+    random.chance(0.15) ? `alias: ${random.pick(['ali', 'ali', 'a-b', 'sub'])}` : '',
     random.chance(0.25) ? `import-values: ${random.pick(IMPORTS)}` : '',
     random.chance(0.1) ? 'repository: https://charts.test/x' : '',
   ].filter(Boolean)
@@ -420,7 +420,7 @@ function document(random: Random): string {
       'kind: ConfigMap\nmetadata: {annotations: 1}\n',
       'kind: ConfigMap\nmetadata: {annotations: {a: 1}}\n',
     ])
-  if (random.chance(0.06)) return `x: |\n  ${randomTemplate(random).replaceAll('\n', '\n  ')}\n`
+  if (random.chance(0.02)) return `x: |\n  ${randomTemplate(random).replaceAll('\n', '\n  ')}\n`
   const annotations = [
     random.chance(0.3) ? `    "helm.sh/hook": ${JSON.stringify(random.pick(HOOKS))}\n` : '',
     random.chance(0.2) ? `    "helm.sh/hook-weight": ${random.pick(WEIGHTS)}\n` : '',

@@ -79,7 +79,13 @@ function versions(random: Random): HelmRequest {
     random.chance(0.15)
       ? `${partial()}${random.pick([' - ', ' -', '-'])}${partial()}`
       : random.several(3, term).join(random.pick([' ', ', ', ',', '  ']))
-  const constraint = random.chance(0.05) ? '' : random.several(2, group).join(random.pick([' || ', '||', ' | ']))
+  // Without spaces around it: the command takes them off.
+  const constraint = random.chance(0.05)
+    ? ''
+    : random
+        .several(2, group)
+        .join(random.pick([' || ', '||', ' | ']))
+        .trim()
   const version = () => `${random.pick(['', '', '', 'v'])}${digits()}.${digits()}.${digits()}${tail()}`
   const list = random.several(6, () => (random.chance(0.93) ? version() : partial()))
   if (random.chance(0.5)) return { op: 'version', constraint, versions: [...new Set(list)] }
