@@ -1,7 +1,8 @@
 /** Nodes → plain values, as the two Go libraries decode them. */
 
-import type { ParseError } from '../errors.ts'
+import { ParseError, type Place } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
+import { goSyntax, isUnsigned } from './gosyntax.ts'
 import { copyNode, type Node } from './node.ts'
 import { formatNumber } from './number.ts'
 import { type NodeBudget, type ParseOptions, parseNodes, yamlError } from './parse.ts'
@@ -33,7 +34,7 @@ export function loadAll(text: string, options: LoadOptions): Json[] {
   const withoutMark = text.startsWith('\ufeff') ? text.slice(1) : text
   return parseNodes(withoutMark, options).map((node) => {
     if (options.dialect === 'kyaml') expandAliases(node, options.file)
-    return new Decoder(options).decode(node)
+    return new Decoder(options).document(node)
   })
 }
 
@@ -44,16 +45,16 @@ export function loadFirst(text: string, options: LoadOptions): Json | undefined 
 
 /** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
 export function nodeToJson(node: Node, file?: string): Json {
-  const beforeComment = node.comments?.end ? lastNode(node) : undefined
+  const beforeComment = node.source?.end ? lastNode(node) : undefined
   return new Decoder({ dialect: 'kyaml', file, reprinted: true, beforeComment }).decode(node)
 }
 
 /** What is written last, unless comments of its own or of what holds it are written behind it. */
 function lastNode(node: Node): Node | undefined {
-  if (node.comments?.foot) return undefined
+  if (node.source?.foot) return undefined
   const last = node.content.at(-1)
   if (!last) return node
-  return node.kind === 'map' && node.content.at(-2)?.comments?.foot ? undefined : lastNode(last)
+  return node.kind === 'map' && node.content.at(-2)?.source?.foot ? undefined : lastNode(last)
 }
 
 /**
@@ -169,16 +170,25 @@ export function expandAliases(root: Node, file?: string, budget: NodeBudget = { 
   }
 }
 
-/** Decodes one document. Errors carry the line of the node. */
+/** Decodes one document. Errors carry the line of the node; their message names it only in the `kyaml` dialect, as in Go. */
 class Decoder {
   readonly #options: DecodeOptions
   #aliased = 0
   #insideAlias = 0
   #flowLevel = 0
   readonly #open = new Set<Node>()
+  /** Keys that were there before, in the words of go-yaml 2, which goes on and tells them all. */
+  readonly #duplicates: string[] = []
 
   constructor(options: DecodeOptions) {
     this.#options = options
+  }
+
+  /** @throws ParseError for keys that are there twice, where they are refused. */
+  document(node: Node): Json {
+    const value = this.decode(node)
+    if (this.#duplicates.length > 0) throw this.#error(['unmarshal errors:', ...this.#duplicates].join('\n  '), node)
+    return value
   }
 
   decode(node: Node): Json {
@@ -225,11 +235,13 @@ class Decoder {
         this.#merge(valueNode, object)
         continue
       }
-      const key = this.#key(keyNode)
+      const key = this.#key(keyNode, valueNode)
       const earlier = lines.get(key)
-      if (earlier !== undefined && (this.#options.strict || this.#options.dialect === 'kyaml')) {
+      if (earlier !== undefined && this.#options.dialect === 'kyaml') {
         throw this.#error(`mapping key ${JSON.stringify(key)} already defined at line ${earlier}`, keyNode)
       }
+      if (earlier !== undefined && this.#options.strict)
+        this.#duplicates.push(`line ${valueNode.line}: key ${JSON.stringify(key)} already set in map`)
       lines.set(key, keyNode.line)
       setOwn(object, key, this.decode(valueNode))
     }
@@ -249,29 +261,49 @@ class Decoder {
     for (const [key, inherited] of Object.entries(this.#map(value))) setOwn(object, key, inherited)
   }
 
-  #key(node: Node): string {
-    if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target))
-    if (node.kind !== 'scalar') throw this.#error('a mapping key has to be a scalar', node)
+  #key(node: Node, valueNode: Node): string {
+    if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target, valueNode))
+    if (node.kind !== 'scalar') throw this.#badKey(node)
     if (this.#isLostNull(node, { isKey: true })) return ''
+    if (this.#options.dialect === 'sigs' && INFINITE_KEY.test(node.value) && node.style === 'plain') return infiniteKey(node.value)
     const value = this.#scalar(node)
     if (typeof value === 'string') return value
+    if (this.#options.dialect === 'sigs') return this.#spelledKey(value, node, valueNode)
     if (value === null) throw this.#error('a mapping key must not be null', node)
-    if (this.#options.dialect === 'kyaml') {
-      throw this.#error(`the mapping key ${node.value} is not a string: put it in quotes`, node)
+    throw this.#error(`the mapping key ${node.value} is not a string: put it in quotes`, node)
+  }
+
+  /** A collection for a key. */
+  #badKey(node: Node): ParseError {
+    if (this.#options.dialect === 'kyaml') return this.#error('a mapping key has to be a scalar', node)
+    return this.#error(`invalid map key: ${goSyntax(this.decode(node))}`, node)
+  }
+
+  /** The text that sigs.k8s.io/yaml makes of a key; two types it does not know. */
+  #spelledKey(value: null | boolean | number | bigint, node: Node, valueNode: Node): string {
+    if (value !== null && (typeof value !== 'bigint' || !isUnsigned(value))) {
+      return typeof value === 'number' ? formatNumber(value) : String(value)
     }
-    return typeof value === 'number' ? formatNumber(value) : String(value)
+    const [type, key] = value === null ? ['%!s(<nil>)', '<nil>'] : ['uint64', goSyntax(value)]
+    const reason = `unsupported map key of type: ${type}, key: ${key}, value: ${goSyntax(this.decode(valueNode))}`
+    throw new ParseError(reason, placeOf(this.#options.file, node))
   }
 
   #scalar(node: Node): null | boolean | number | bigint | string {
     const value = this.#isBlock(node) ? this.#reprinted(node) : node.value
     if (node.tag === '!!str' || this.#isLostNull(node)) return value
-    if (node.tag === '!!binary') return Buffer.from(value, 'base64').toString('utf8')
+    if (node.tag === '!!binary') return this.#binary(node)
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
     const implied = resolveTag(value, this.#options.dialect)
     const isQuoted = node.style !== 'plain' && node.style !== 'flow'
     if (isQuoted && (node.tag === '' || node.tag === implied)) return value
     if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
     return this.#resolved(node, implied)
+  }
+
+  #binary(node: Node): string {
+    if (!isBase64(node.value)) throw this.#error('!!binary value contains invalid base64 data', node)
+    return Buffer.from(node.value, 'base64').toString('utf8')
   }
 
   /** The empty line between the document and a comment below it is taken for one of a text that keeps its last line breaks. */
@@ -292,7 +324,7 @@ class Decoder {
   /** An explicit tag that the text alone would not have: only integers may be read as floats. */
   #coerced(node: Node, implied: string): number | bigint {
     if (node.tag === '!!float' && implied === '!!int') return parseInteger(node.value) ?? 0
-    throw this.#error(`cannot decode ${implied} as a ${node.tag}`, node)
+    throw this.#error(`cannot decode ${implied} \`${node.value}\` as a ${node.tag}`, node)
   }
 
   #resolved(node: Node, tag: string): null | boolean | number | bigint | string {
@@ -316,12 +348,34 @@ class Decoder {
     const value = parseFloatWord(node.value)
     if (Number.isFinite(value)) return value
     const name = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
-    throw this.#error(`json: unsupported value: ${name}`, node)
+    if (this.#options.dialect === 'kyaml') throw this.#error(`json: unsupported value: ${name}`, node)
+    // Not the YAML library says so, but the JSON one that comes after it.
+    throw new ParseError(`json: unsupported value: ${name}`, placeOf(this.#options.file, node))
   }
 
   #error(reason: string, node: Node): ParseError {
-    return yamlError(reason, this.#options.file, node.line)
+    const { file, dialect } = this.#options
+    if (dialect === 'kyaml') return yamlError(reason, file, node.line)
+    return new ParseError(yamlError(reason, file).message, placeOf(file, node))
   }
+}
+
+function placeOf(file: string | undefined, { line }: Node): Place {
+  return { ...(file !== undefined && { file }), ...(line > 0 && { line }) }
+}
+
+/** What go-yaml takes for infinite, which is a key but no value of JSON. */
+const INFINITE_KEY = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/
+
+function infiniteKey(word: string): string {
+  if (/n$/i.test(word)) return '.nan'
+  return word.startsWith('-') ? '-.inf' : '.inf'
+}
+
+/** Source: Go's base64.StdEncoding, which skips line breaks. */
+function isBase64(text: string): boolean {
+  const digits = text.replace(/[\r\n]/g, '')
+  return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits)
 }
 
 /** Sets a key that may be `__proto__`. */
