@@ -132,7 +132,12 @@ async function template(line: CommandLine): Promise<void> {
     apiVersions: [...defaultCapabilities.apiVersions, ...line.list('api-versions')],
   }
   const files = renderFiles(chart, values, release, capabilities, {
-    environment: { now: Date.now, random: randomBytes, zone: localZone(), budget: new Budget() },
+    environment: {
+      now: () => performance.timeOrigin + performance.now(),
+      random: randomBytes,
+      zone: localZone(),
+      budget: new Budget(),
+    },
     skipSchemaValidation: line.has('skip-schema-validation'),
   })
   for (const warning of files.warnings) console.error(warning)
