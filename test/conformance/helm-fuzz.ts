@@ -26,7 +26,6 @@ const EXPLAINED = [
   /slice index out of bounds$/,
   // The stack of JavaScript is smaller than Go's: endless recursion is told earlier.
   /nest(s|ed) too deeply$/,
-  /\| .*function _ not defined$/, // TEMPORARY
 ]
 const FIXTURES = join(import.meta.dirname, '../fixtures/helm-fuzz')
 
