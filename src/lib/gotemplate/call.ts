@@ -117,5 +117,7 @@ function nameOf(value: Value): string {
 function failedCall(frame: Frame, name: string, { node }: CallSite, error: unknown): unknown {
   if (!(error instanceof FuncError || error instanceof TemplateError)) return error
   frame.node = node
+  // Each execution within another adds to the message.
+  frame.execution.budget.checkText(error.message.length)
   return frame.error(`error calling ${name}: ${error.message}`, error)
 }

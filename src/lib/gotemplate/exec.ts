@@ -10,7 +10,7 @@ import { quote } from './strconv.ts'
 import { isStackOverflow } from './template-error.ts'
 import { isTrue } from './truth.ts'
 
-/** Go's bound. JavaScript's stack ends earlier; the error is the same. */
+/** Go's bound. Unless it is made larger, JavaScript's stack ends earlier: the error is the same. */
 const maxDepth = 100_000
 
 /** How the body of a range goes on after a node. */
@@ -22,13 +22,13 @@ type Step = (frame: Frame, dot: Maybe) => Signal
 const compiled = new WeakMap<Tree, Step>()
 
 /** Executes a template with its data as dot and `$`. @throws TemplateError, LimitError; RangeError when the stack ends. */
-export function runTree(execution: Execution, tree: Tree, data: Maybe): void {
+export function runTree(execution: Execution, tree: Tree, data: Maybe, depth = 0): void {
   let step = compiled.get(tree)
   if (!step) {
     step = compileList(tree.root)
     compiled.set(tree, step)
   }
-  step(new Frame(execution, tree, data), data)
+  step(new Frame(execution, tree, data, depth), data)
 }
 
 function compileList({ nodes }: ListNode): Step {
@@ -144,13 +144,18 @@ function compileTemplate(node: TemplateNode): Step {
     frame.node = node
     const tree = execution.library.lookup(node.name)
     if (!tree) return frame.fail(`template ${quote(node.name)} not defined`)
+    if (frame.depth === maxDepth) return failTooDeep(frame, node)
     try {
-      runTree(execution, tree, evaluate(frame, dot))
+      runTree(execution, tree, evaluate(frame, dot), frame.depth + 1)
     } catch (error) {
       if (!isStackOverflow(error)) throw error
-      frame.node = node
-      frame.fail(`exceeded maximum template depth (${maxDepth})`)
+      failTooDeep(frame, node)
     }
     return 'next'
   }
+}
+
+function failTooDeep(frame: Frame, node: TemplateNode): never {
+  frame.node = node
+  return frame.fail(`exceeded maximum template depth (${maxDepth})`)
 }

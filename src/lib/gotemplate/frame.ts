@@ -55,6 +55,8 @@ export interface Variable {
 export class Frame {
   readonly execution: Execution
   readonly tree: Tree
+  /** How many template actions have led here. */
+  readonly depth: number
   /** What errors point at: the node that was evaluated last. */
   node: Node
   /** All variables in scope, the innermost last. */
@@ -65,9 +67,10 @@ export class Frame {
   isFieldBoxed = false
   #hasOwnRoot = false
 
-  constructor(execution: Execution, tree: Tree, data: Maybe) {
+  constructor(execution: Execution, tree: Tree, data: Maybe, depth: number) {
     this.execution = execution
     this.tree = tree
+    this.depth = depth
     this.node = tree.root
     this.variables = [{ name: '$', value: data, isBoxed: false }]
   }

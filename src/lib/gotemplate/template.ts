@@ -101,8 +101,7 @@ export class TemplateSet implements Library {
       // Nil has no type to ask: as Go's reflect.ValueOf(nil), it is no value at all.
       runTree(execution, tree, data ?? undefined)
     } catch (error) {
-      if (isStackOverflow(error)) throw new LimitError('the template nests too deeply')
-      throw error
+      throw limitFor(error) ?? error
     }
     const { output } = execution
     // Bytes that were printed one by one may make characters.
@@ -112,4 +111,10 @@ export class TemplateSet implements Library {
   #noTemplate(name: string): TemplateError {
     return new TemplateError('lookup', `template: no template ${quote(name)} associated with template ${quote(this.name)}`)
   }
+}
+
+/** For what JavaScript throws when the stack ends, or a string is longer than any can be. */
+function limitFor(error: unknown): LimitError | undefined {
+  if (isStackOverflow(error)) return new LimitError('the template nests too deeply')
+  return error instanceof RangeError ? new LimitError('the template makes a value that is too large') : undefined
 }
