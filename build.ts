@@ -1,7 +1,7 @@
 /**
  * Bundles what the image and the `sluice` command run: `dist/sluice.mjs`, `dist/worker.mjs` for its threads, and pieces beside them
- * that are loaded when they are needed (the largest by far, only for kubeconfigs with a login of their own). Then the kustomize engine
- * for other programs: `dist/kustomize.mjs`, with its types in `dist/types`. `node build.ts FOLDER` writes to another folder than `dist`.
+ * that are loaded when they are needed (the largest by far, only for kubeconfigs with a login of their own). Then the engines
+ * for other programs: `dist/kustomize.mjs` and `dist/helm.mjs`, with their types in `dist/types`. `node build.ts FOLDER` writes to another folder than `dist`.
  */
 import { execFileSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ await build({
   logLevel: 'info',
 })
 await build({
-  entryPoints: { kustomize: 'src/lib/kustomize/package.ts' },
+  entryPoints: { kustomize: 'src/lib/kustomize/package.ts', helm: 'src/lib/chart/package.ts' },
   outdir: folder,
   outExtension: { '.js': '.mjs' },
   bundle: true,
@@ -36,6 +36,7 @@ await build({
   format: 'esm',
   target: 'node20',
   legalComments: 'linked',
+  banner: { js: requireForCommonJs },
   logLevel: 'info',
 })
 execFileSync('tsc', ['--project', 'tsconfig.types.json', '--outDir', `${folder}/types`], { stdio: 'inherit' })
