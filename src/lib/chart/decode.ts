@@ -71,6 +71,7 @@ export const text: Shape<string> = {
 
 /** Go's strconv.FormatFloat(value, 'g', -1, 32). */
 function formatSingle(value: number): string {
+  if (Object.is(value, -0)) return '-0'
   const single = Math.fround(value)
   for (let digits = 1; digits < 9; digits++) {
     const shorter = Number(single.toPrecision(digits))

@@ -3,8 +3,9 @@
 import { BuildError, messageOf } from '../errors.ts'
 import { textOf } from '../gotemplate/value.ts'
 import type { Tree } from '../tree.ts'
-import { type ArchiveBudget, GzipHeaderError, isGzip, readArchive, withoutMark } from './archive.ts'
+import { type ArchiveBudget, readArchive, withoutMark } from './archive.ts'
 import type { Chart, ChartFile, Lock } from './chart.ts'
+import { GzipHeaderError, isGzip } from './gunzip.ts'
 import { type IgnoreRules, parseIgnoreRules } from './ignore.ts'
 import { checkMetadata, type MetadataDraft, readApiVersion, readLock, readMetadata } from './metadata.ts'
 import { readValues } from './values-file.ts'
@@ -77,8 +78,22 @@ function readPackage({ archive, file }: { archive: Uint8Array; file?: string }, 
 function refuseOtherFiles(file: string, content: Uint8Array): void {
   if (isGzip(content)) return
   if (/\.ya?ml$/.test(file)) throw new BuildError(`file '${file}' seems to be a YAML file, but expected a gzipped archive`)
-  const type = 'application/octet-stream'
-  throw new BuildError(`file '${file}' does not appear to be a gzipped archive; got '${type}'`)
+  throw new BuildError(`file '${file}' does not appear to be a gzipped archive; got '${contentType(content)}'`)
+}
+
+/** What files are that somebody takes for a chart. Source: Go http.DetectContentType, with the nulls that Helm adds to short files. */
+const signatures: readonly (readonly [RegExp, string])[] = [
+  [/^[\t\n\f\r ]*<(?:!doctype html|html|head|body|script|title|!--)[ >]/i, 'text/html; charset=utf-8'],
+  [/^[\t\n\f\r ]*<\?xml/, 'text/xml; charset=utf-8'],
+  [/^%PDF-/, 'application/pdf'],
+  [/^PK\x03\x04/, 'application/zip'],
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what makes a file binary
+  [/^[^\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]{512}/, 'text/plain; charset=utf-8'],
+]
+
+function contentType(content: Uint8Array): string {
+  const start = Buffer.from(content.subarray(0, 512)).toString('latin1')
+  return signatures.find(([pattern]) => pattern.test(start))?.[1] ?? 'application/octet-stream'
 }
 
 function readFolder(tree: Tree, budget: ArchiveBudget): ChartFile[] {
