@@ -4,13 +4,15 @@ import { RE2JS } from 're2js'
 import type { Budget } from '../environment.ts'
 import { FuncError } from '../func.ts'
 import { canBackquote, quote } from '../strconv.ts'
+import { type Rewritten, rewritten } from './dialect.ts'
 import { isDigit, isLetter } from './letters.ts'
 
 /** Where a match lies, and what its groups hold: nothing when they took no part, or do not exist. */
 export interface Match {
   readonly start: number
   readonly end: number
-  group(number: number): string
+  /** Of groups that share a name, the first that took part. */
+  group(reference: number | string): string
 }
 
 /** A compiled expression. */
@@ -18,8 +20,10 @@ export class Pattern {
   readonly #re: RE2JS
   /** In instructions: each character may be compared with all of them. */
   readonly #size: number
-  constructor(re: RE2JS) {
+  readonly #groups: Rewritten['groups']
+  constructor(re: RE2JS, groups: Rewritten['groups'] = new Map()) {
     this.#re = re
+    this.#groups = groups
     this.#size = Math.max(8, re.programSize())
   }
 
@@ -34,19 +38,26 @@ export class Pattern {
     const matcher = this.#re.matcher(text)
     if (!matcher.find(from)) return undefined
     // Read when asked for: groups cost another search.
-    const group = (number: number) => (number <= matcher.groupCount() ? (matcher.group(number) ?? '') : '')
+    const group = (reference: number | string) => {
+      for (const number of this.#numbersOf(reference)) {
+        const held = number <= matcher.groupCount() ? matcher.group(number) : null
+        if (held !== null) return held
+      }
+      return ''
+    }
     return { start: matcher.start(), end: matcher.end(), group }
+  }
+
+  #numbersOf(reference: number | string): number[] {
+    if (typeof reference === 'number') return [reference]
+    const byName = this.#re.namedGroups()
+    const names = this.#groups.get(reference) ?? [reference]
+    return names.flatMap((name) => (Object.hasOwn(byName, name) ? (byName[name] ?? []) : []))
   }
 
   /** As if all of the rest was looked at, which is how a search that starts over after each match becomes quadratic. */
   #cost(text: string, from: number): number {
     return 1 + Math.floor(((text.length - from) * this.#size) / 1024)
-  }
-
-  /** The number of the group with this name; undefined when there is none. */
-  groupNamed(name: string): number | undefined {
-    const groups = this.#re.namedGroups()
-    return Object.hasOwn(groups, name) ? groups[name] : undefined
   }
 }
 
@@ -56,19 +67,20 @@ const maxCachedLength = 1000
 const cache = new Map<string, Pattern>()
 
 /** @throws FuncError with Go's words: `error parsing regexp: missing closing ): …`. */
-export function compile(expression: string): Pattern {
+export function compile(expression: string, budget: Budget): Pattern {
   const known = cache.get(expression)
   if (known) return known
-  const pattern = new Pattern(parse(expression))
+  budget.steps(expression.length)
+  const pattern = parse(expression)
   if (cache.size >= maxCached) cache.clear()
   if (expression.length <= maxCachedLength) cache.set(expression, pattern)
   return pattern
 }
 
 /** As Go's MustCompile, which panics: in its words. @throws FuncError */
-export function mustCompile(expression: string): Pattern {
+export function mustCompile(expression: string, budget: Budget): Pattern {
   try {
-    return compile(expression)
+    return compile(expression, budget)
   } catch (error) {
     if (!(error instanceof FuncError)) throw error
     const quoted = canBackquote(expression) ? `\`${expression}\`` : quote(expression)
@@ -76,13 +88,23 @@ export function mustCompile(expression: string): Pattern {
   }
 }
 
-function parse(expression: string): RE2JS {
+function parse(expression: string): Pattern {
+  const first = patternOrProblem(() => new Pattern(RE2JS.compile(expression)))
+  if (first instanceof Pattern) return first
+  const { expression: other, groups } = rewritten(expression)
+  const second = patternOrProblem(() => new Pattern(RE2JS.compile(other), groups))
+  if (second instanceof Pattern) return second
+  const problem = first.message.includes(': duplicate capture group name: ') ? second : first
+  // Go quotes also the nothing that follows a last backslash.
+  throw new FuncError(problem.message.endsWith('`') ? problem.message : `${problem.message}: \`\``, { cause: problem })
+}
+
+function patternOrProblem(compile: () => Pattern): Pattern | Error {
   try {
-    return RE2JS.compile(expression)
+    return compile()
   } catch (error) {
-    if (!(error instanceof Error) || !error.message.startsWith('error parsing regexp: ')) throw error
-    // Go quotes also the nothing that follows a last backslash.
-    throw new FuncError(error.message.endsWith('`') ? error.message : `${error.message}: \`\``, { cause: error })
+    if (error instanceof Error && error.message.startsWith('error parsing regexp: ')) return error
+    throw error
   }
 }
 
@@ -141,19 +163,13 @@ export function split(pattern: Pattern, expression: string, text: string, limit:
 }
 
 /** What a replacement makes of a match: `$1`, `$name` and `${name}` are groups, `$$` is `$`. Source: Go Regexp.expand. */
-export function expander(pattern: Pattern, replacement: string): (match: Match) => string {
+export function expander(replacement: string): (match: Match) => string {
   if (!replacement.includes('$')) return () => replacement
   const pieces = templateOf(replacement)
-  const groupOf = ({ number, name }: Reference) => number ?? pattern.groupNamed(name) ?? Number.POSITIVE_INFINITY
-  return (match) => pieces.map((piece) => (typeof piece === 'string' ? piece : match.group(groupOf(piece)))).join('')
+  return (match) => pieces.map((piece) => (typeof piece === 'string' ? piece : match.group(piece.group))).join('')
 }
 
-interface Reference {
-  readonly name: string
-  readonly number: number | undefined
-}
-
-type Piece = string | Reference
+type Piece = string | { readonly group: number | string }
 
 function templateOf(replacement: string): Piece[] {
   const pieces: Piece[] = []
@@ -174,7 +190,7 @@ function referenceIn(text: string): { piece: Piece; length: number } {
   const name = nameIn(text.slice(brace))
   if (name === '' || (brace > 0 && text[brace + name.length] !== '}')) return { piece: '$', length: 0 }
   const isNumber = /^(?:0|[1-9]\d{0,8})$/.test(name)
-  return { piece: { name, number: isNumber ? Number(name) : undefined }, length: name.length + 2 * brace }
+  return { piece: { group: isNumber ? Number(name) : name }, length: name.length + 2 * brace }
 }
 
 function nameIn(text: string): string {

@@ -1,6 +1,6 @@
 /** sprig's regular expressions. Source: sprig regex.go. */
 
-import type { Environment } from '../environment.ts'
+import type { Budget, Environment } from '../environment.ts'
 import { type Func, FuncError, func, p } from '../func.ts'
 import { Slice, stringSlice, strings } from '../value.ts'
 import { compile, expander, matchAll, mustCompile, type Pattern, quoteMeta, replaceAll, split } from './pattern.ts'
@@ -8,32 +8,31 @@ import { canonical } from './text.ts'
 
 const noStrings = new Slice(stringSlice, [], true)
 
-type Compile = (expression: string) => Pattern
+type Compile = (expression: string, budget: Budget) => Pattern
 
 export function regexFunctions({ budget }: Environment): ReadonlyMap<string, Func> {
-  const match = (expression: string, text: string) => compile(expression).isMatch(text, budget)
+  const match = (expression: string, text: string) => compile(expression, budget).isMatch(text, budget)
   const findAll = (compiled: Compile) =>
     func([p.string, p.string, p.int], p.strings, (expression, text, limit) => {
-      const matches = matchAll(compiled(expression), text, Number(limit), budget)
+      const matches = matchAll(compiled(expression, budget), text, Number(limit), budget)
       return matches.length === 0 ? noStrings : strings(matches.map(({ start, end }) => text.slice(start, end)))
     })
   const find = (compiled: Compile) =>
     func([p.string, p.string], p.string, (expression, text) => {
-      const found = compiled(expression).find(text, 0, budget)
+      const found = compiled(expression, budget).find(text, 0, budget)
       return found ? text.slice(found.start, found.end) : ''
     })
   const replace = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) => {
-      const pattern = compiled(expression)
-      return canonical(replaceAll(pattern, text, expander(pattern, by), budget))
+      return canonical(replaceAll(compiled(expression, budget), text, expander(by), budget))
     })
   const replaceLiteral = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) =>
-      canonical(replaceAll(compiled(expression), text, () => by, budget)),
+      canonical(replaceAll(compiled(expression, budget), text, () => by, budget)),
     )
   const splitAll = (compiled: Compile) =>
     func([p.string, p.string, p.int], p.strings, (expression, text, limit) => {
-      const parts = split(compiled(expression), expression, text, Number(limit), budget)
+      const parts = split(compiled(expression, budget), expression, text, Number(limit), budget)
       return parts ? strings(parts) : noStrings
     })
   return new Map<string, Func>([

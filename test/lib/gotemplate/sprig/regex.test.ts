@@ -54,6 +54,18 @@ describe('regular expressions', () => {
   )
 
   it.each([
+    ['regexReplaceAll "(?P<n>a)|(?P<n>b)" "ab" "<\x24{n}>"', '<a><b>'],
+    ['regexFindAll "(?P<constructor>x)(?P<constructor>y)" "xy" -1', '[xy]'],
+    ['regexFind "\\\\p{uppercase letter}" "aB"', 'B'],
+    ['regexFind "[\\\\p{greek}\\\\p{^LU}]+" "Aλa"', 'λa'],
+    ['regexFind "\\\\pl" "1a"', 'a'],
+    ['regexFind "(?<year>\\\\d{4})" "in 2024"', '2024'],
+  ])('takes what Go takes and others do not: %s', (template, expected) => {
+    expect(evaluate(template)).toBe(expected)
+  })
+
+  it.each([
+    ['mustRegexFind "(?P<n>a)(?P<n>b**)" ""', 'error: error parsing regexp: invalid nested repetition operator: `**`'],
     ['regexFind "(" ""', 'error: regexp: Compile(`(`): error parsing regexp: missing closing ): `(`'],
     ['regexFind "a`(" ""', 'error: regexp: Compile("a`("): error parsing regexp: missing closing ): `a`(`'],
     ['mustRegexFind "(a" ""', 'error: error parsing regexp: missing closing ): `(a`'],
