@@ -19,6 +19,7 @@ import { printNode } from './node.ts'
 import { parseNumber } from './number.ts'
 import { quote, unquote } from './strconv.ts'
 import { isStackOverflow, TemplateError } from './template-error.ts'
+import { Tokens } from './tokens.ts'
 
 /** One template: the body of a text, of a `define` or of a `block`. Never changed, and shared by all that execute it. */
 export interface Tree {
@@ -77,25 +78,21 @@ interface Scope {
 
 class Parser {
   readonly #source: Source
-  readonly #lexer: Lexer
+  readonly #tokens: Tokens
   readonly #isFunction: (name: string) => boolean
   readonly #trees = new Map<string, Tree>()
-  /** Tokens that were given back, the next one last. */
-  readonly #pending: Token[] = []
-  /** The last one that the lexer gave: errors are in its line. */
-  #latest: Token = { kind: 'eof', pos: 0, text: '', line: 1 }
   #scope: Scope = newScope()
 
   constructor(source: Source, { delims = defaultDelimiters, isFunction }: ParseOptions) {
     this.#source = source
     this.#isFunction = (name) => builtins.has(name) || isFunction(name)
-    this.#lexer = new Lexer(source.text, delims, isFunction)
+    this.#tokens = new Tokens(new Lexer(source.text, delims, isFunction))
   }
 
   parse(): ReadonlyMap<string, Tree> {
     const nodes: BodyNode[] = []
-    const { pos } = this.#peek()
-    while (this.#peek().kind !== 'eof') {
+    const { pos } = this.#tokens.peek()
+    while (this.#tokens.peek().kind !== 'eof') {
       if (this.#definition()) continue
       const node = this.#textOrAction()
       if (typeof node === 'string') this.#fail(`unexpected {{${node}}}`)
@@ -114,16 +111,16 @@ class Parser {
 
   /** A whole `{{define "x"}}…{{end}}`, if one comes next. */
   #definition(): boolean {
-    if (this.#peek().kind !== 'leftDelim') return false
-    const delimiter = this.#next()
-    const keyword = this.#nextNonSpace()
+    if (this.#tokens.peek().kind !== 'leftDelim') return false
+    const delimiter = this.#tokens.next()
+    const keyword = this.#tokens.nextNonSpace()
     if (keyword.kind !== 'define') {
-      this.#backUp(keyword, delimiter)
+      this.#tokens.backUp(keyword, delimiter)
       return false
     }
     const context = 'define clause'
     this.#inOwnScope(() => {
-      const name = this.#templateName(this.#nextNonSpace(), context)
+      const name = this.#templateName(this.#tokens.nextNonSpace(), context)
       this.#expect('rightDelim', context)
       this.#addBody(name, context)
     })
@@ -145,8 +142,8 @@ class Parser {
 
   #itemList(): { list: ListNode; terminator: Terminator } {
     const nodes: BodyNode[] = []
-    const { pos } = this.#peekNonSpace()
-    while (this.#peekNonSpace().kind !== 'eof') {
+    const { pos } = this.#tokens.peekNonSpace()
+    while (this.#tokens.peekNonSpace().kind !== 'eof') {
       const node = this.#textOrAction()
       if (typeof node === 'string') return { list: { type: 'list', pos, nodes }, terminator: node }
       nodes.push(node)
@@ -155,7 +152,7 @@ class Parser {
   }
 
   #textOrAction(): Parsed {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     if (token.kind === 'text') return { type: 'text', pos: token.pos, text: token.text }
     if (token.kind !== 'leftDelim') this.#unexpected(token, 'input')
     this.#scope.actionLine = token.line
@@ -165,7 +162,7 @@ class Parser {
   }
 
   #action(): Parsed {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     switch (token.kind) {
       case 'block':
         return this.#block()
@@ -184,20 +181,20 @@ class Parser {
       case 'template':
         return this.#template()
     }
-    this.#backUp(token)
-    const { pos } = this.#peek()
+    this.#tokens.backUp(token)
+    const { pos } = this.#tokens.peek()
     return { type: 'action', pos, pipe: this.#pipeline('command', 'rightDelim') }
   }
 
   #jump({ pos }: Token, type: 'break' | 'continue'): BodyNode {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     if (token.kind !== 'rightDelim') this.#unexpected(token, `{{${type}}}`)
     if (this.#scope.rangeDepth === 0) this.#fail(`{{${type}}} outside {{range}}`)
     return { type, pos }
   }
 
   #else(): Terminator {
-    const { kind } = this.#peekNonSpace()
+    const { kind } = this.#tokens.peekNonSpace()
     if (kind !== 'if' && kind !== 'with') this.#expect('rightDelim', 'else')
     return 'else'
   }
@@ -216,9 +213,9 @@ class Parser {
 
   /** `{{else if x}}…{{end}}` is `{{else}}{{if x}}…{{end}}{{end}}`, and the same for with. */
   #elseList(type: BranchNode['type']): ListNode {
-    const next = this.#peek()
+    const next = this.#tokens.peek()
     if (type !== 'range' && next.kind === type) {
-      this.#next()
+      this.#tokens.next()
       return { type: 'list', pos: next.pos, nodes: [this.#branch(type)] }
     }
     const { list, terminator } = this.#itemList()
@@ -228,7 +225,7 @@ class Parser {
 
   #block(): TemplateNode {
     const context = 'block clause'
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const name = this.#templateName(token, context)
     const pipe = this.#pipeline(context, 'rightDelim')
     this.#inOwnScope(() => this.#addBody(name, context))
@@ -237,11 +234,11 @@ class Parser {
 
   #template(): TemplateNode {
     const context = 'template clause'
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const name = this.#templateName(token, context)
-    const next = this.#nextNonSpace()
+    const next = this.#tokens.nextNonSpace()
     if (next.kind === 'rightDelim') return { type: 'template', pos: token.pos, name, pipe: undefined }
-    this.#backUp(next)
+    this.#tokens.backUp(next)
     return { type: 'template', pos: token.pos, name, pipe: this.#pipeline(context, 'rightDelim') }
   }
 
@@ -251,14 +248,14 @@ class Parser {
   }
 
   #pipeline(context: string, end: TokenKind): PipeNode {
-    const { pos } = this.#peekNonSpace()
+    const { pos } = this.#tokens.peekNonSpace()
     const { variables, isAssignment } = this.#declarations(context)
     const commands: CommandNode[] = []
     for (;;) {
-      const token = this.#nextNonSpace()
+      const token = this.#tokens.nextNonSpace()
       if (token.kind === end) break
       if (!startsOperand.has(token.kind)) this.#unexpected(token, context)
-      this.#backUp(token)
+      this.#tokens.backUp(token)
       commands.push(this.#command())
     }
     this.#checkPipeline(commands, context)
@@ -275,19 +272,19 @@ class Parser {
   #declarations(context: string): Pick<PipeNode, 'variables' | 'isAssignment'> {
     const variables: string[] = []
     for (;;) {
-      const variable = this.#peekNonSpace()
+      const variable = this.#tokens.peekNonSpace()
       if (variable.kind !== 'variable') return { variables, isAssignment: false }
-      this.#next()
-      const adjacent = this.#peek()
-      const next = this.#peekNonSpace()
+      this.#tokens.next()
+      const adjacent = this.#tokens.peek()
+      const next = this.#tokens.peekNonSpace()
       const isLast = next.kind === 'assign' || next.kind === 'declare'
       if (!isLast && !(next.kind === 'char' && next.text === ',')) {
         // It is an operand after all. The space behind it matters: it ends the operand.
-        if (adjacent.kind === 'space') this.#backUp(adjacent)
-        this.#backUp(variable)
+        if (adjacent.kind === 'space') this.#tokens.backUp(adjacent)
+        this.#tokens.backUp(variable)
         return { variables, isAssignment: false }
       }
-      this.#nextNonSpace()
+      this.#tokens.nextNonSpace()
       variables.push(variable.text)
       this.#scope.variables.push(variable.text)
       if (isLast) return { variables, isAssignment: next.kind === 'assign' }
@@ -297,20 +294,20 @@ class Parser {
 
   #checkSecondVariable(context: string, count: number): void {
     if (context !== 'range' || count > 1) this.#fail(`too many declarations in ${context}`)
-    const { kind } = this.#peekNonSpace()
+    const { kind } = this.#tokens.peekNonSpace()
     if (kind !== 'variable' && kind !== 'rightDelim' && kind !== 'rightParen') this.#fail('range can only initialize variables')
   }
 
   #command(): CommandNode {
-    const { pos } = this.#peekNonSpace()
+    const { pos } = this.#tokens.peekNonSpace()
     const operands: Operand[] = []
     for (;;) {
-      this.#peekNonSpace()
+      this.#tokens.peekNonSpace()
       const operand = this.#operand()
       if (operand) operands.push(operand)
-      const token = this.#next()
+      const token = this.#tokens.next()
       if (token.kind === 'space') continue
-      if (token.kind === 'rightDelim' || token.kind === 'rightParen') this.#backUp(token)
+      if (token.kind === 'rightDelim' || token.kind === 'rightParen') this.#tokens.backUp(token)
       else if (token.kind !== 'pipe') this.#unexpected(token, 'operand')
       break
     }
@@ -322,17 +319,17 @@ class Parser {
   /** A term with the fields behind it; undefined when the next token begins none. */
   #operand(): Operand | undefined {
     const term = this.#term()
-    const { kind, pos } = this.#peek()
+    const { kind, pos } = this.#tokens.peek()
     if (!term || kind !== 'field') return term
     const names: string[] = []
-    while (this.#peek().kind === 'field') names.push(this.#next().text.slice(1))
+    while (this.#tokens.peek().kind === 'field') names.push(this.#tokens.next().text.slice(1))
     if (term.type === 'field' || term.type === 'variable') return { ...term, pos, names: [...term.names, ...names] }
     if (term.type === 'pipe' || term.type === 'identifier') return { type: 'chain', pos, operand: term, names }
     this.#fail(`unexpected . after term ${quote(printNode(term))}`)
   }
 
   #term(): Operand | undefined {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     const { kind, pos, text } = token
     switch (kind) {
       case 'identifier':
@@ -357,7 +354,7 @@ class Parser {
       case 'rawString':
         return { type: 'string', pos, quoted: text, text: this.#literal(() => unquote(text)) }
     }
-    this.#backUp(token)
+    this.#tokens.backUp(token)
     return undefined
   }
 
@@ -383,39 +380,8 @@ class Parser {
     }
   }
 
-  #next(): Token {
-    const token = this.#pending.pop()
-    if (token) return token
-    this.#latest = this.#lexer.next()
-    return this.#latest
-  }
-
-  #nextNonSpace(): Token {
-    for (;;) {
-      const token = this.#next()
-      if (token.kind !== 'space') return token
-    }
-  }
-
-  #peek(): Token {
-    const token = this.#next()
-    this.#pending.push(token)
-    return token
-  }
-
-  #peekNonSpace(): Token {
-    const token = this.#nextNonSpace()
-    this.#pending.push(token)
-    return token
-  }
-
-  /** Gives tokens back, the one to be read next last. */
-  #backUp(...tokens: readonly Token[]): void {
-    this.#pending.push(...tokens)
-  }
-
   #expect(kind: TokenKind, context: string): void {
-    const token = this.#nextNonSpace()
+    const token = this.#tokens.nextNonSpace()
     if (token.kind !== kind) this.#unexpected(token, context)
   }
 
@@ -432,7 +398,7 @@ class Parser {
   }
 
   #fail(message: string): never {
-    throw new TemplateError('parse', `template: ${this.#source.name}:${this.#latest.line}: ${message}`)
+    throw new TemplateError('parse', `template: ${this.#source.name}:${this.#tokens.line}: ${message}`)
   }
 }
 
