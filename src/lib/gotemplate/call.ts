@@ -35,6 +35,7 @@ export function callFunction(frame: Frame, dot: Maybe, name: string, site: CallS
   const { params, isVariadic } = fn
   const fixed = isVariadic ? params.length - 1 : params.length
   checkCount(frame, name, site, fixed, isVariadic)
+  if (fn.unusable !== undefined) frame.fail(fn.unusable)
   const count = operands.length
   const args: Value[] = []
   for (let at = 0; at < count; at++) {

@@ -64,10 +64,21 @@ export class Location extends Struct {
 }
 
 /** time.UTC. */
-export const utc = fixedZone('UTC', 0)
+export const utc = newFixedZone('UTC', 0)
+
+/** Places without a name that are whole hours from UTC: one for each, so that times at them are equal. */
+const hourZones = new Map<number, Location>()
 
 /** time.FixedZone: a place that always has one offset (seconds east of UTC), with a name or `''`. */
 export function fixedZone(name: string, offset: number): Location {
+  const hours = offset / 3600
+  if (name !== '' || !Number.isInteger(hours) || hours < -12 || hours > 14) return newFixedZone(name, offset)
+  const known = hourZones.get(offset) ?? newFixedZone(name, offset)
+  hourZones.set(offset, known)
+  return known
+}
+
+function newFixedZone(name: string, offset: number): Location {
   const zone = { name, offset, isDst: false }
   return new Location(name, { zones: [zone], transitions: [{ when: -Infinity, zone }], rule: '' })
 }

@@ -20,7 +20,7 @@ import { formatTime, type Moment, rfc3339Nano, timeText } from './gotime-format.
 import { type Location, locationType, utc } from './gotime-location.ts'
 import { inLocation } from './gotime-parse.ts'
 import { quoteTime } from './gotime-quote.ts'
-import { Bytes, bytesOf, type GoType, Int, Struct, types, type Value } from './value.ts'
+import { Bytes, byteSlice, bytesOf, type GoType, Int, Struct, types, type Value } from './value.ts'
 
 type Method = (receiver: Value) => Func
 
@@ -176,13 +176,16 @@ export function zeroTime(local: Location): Time {
   return new Time({ seconds: -unixToInternal, nanoseconds: 0, location: utc }, local)
 }
 
+/** What UTC is inside of a time. */
+const nilLocation = new Struct(locationType, undefined)
+
 /** Go's own fields, which no template reaches but comparing and some verbs of fmt do. */
 function internalFields({ seconds, nanoseconds, location }: Moment, monotonic: bigint | undefined): ReadonlyMap<string, Value> {
   const wall = monotonic === undefined ? 0n : (1n << 63n) | ((seconds - minWall) << 30n)
   return new Map<string, Value>([
     ['wall', new Int(types.uint64, wall | BigInt(nanoseconds))],
     ['ext', new Int(types.int64, monotonic ?? BigInt.asIntN(64, seconds + unixToInternal))],
-    ['loc', location === utc ? new Struct(locationType, undefined) : location],
+    ['loc', location === utc ? nilLocation : location],
   ])
 }
 
@@ -283,8 +286,9 @@ function binaryTime(time: Time): Uint8Array {
   return out
 }
 
-function append(start: Bytes, more: Uint8Array): Bytes {
-  return new Bytes(Buffer.concat([start.bytes, more]))
+/** Go's append: to bytes, or to a nil slice of them. */
+function append(start: Value, more: Uint8Array): Bytes {
+  return new Bytes(start instanceof Bytes ? Buffer.concat([start.bytes, more]) : more)
 }
 
 /** A method with results that no template can take. */
@@ -296,6 +300,7 @@ function unusable(reason: string): Method {
 const month = integer(monthType)
 const weekday = integer(weekdayType)
 const place = param<Location>(locationType)
+const buffer = param(byteSlice)
 
 function getter<Result>(result: Param<Result>, get: (time: Time) => Result): Method {
   return method<Time, readonly [], Result>([], result, get)
@@ -313,16 +318,16 @@ const timeMethods: ReadonlyMap<string, Method> = new Map<string, Method>([
   ['Add', method<Time, readonly [bigint], Time>([durationParam], timeParam, (time, duration) => time.add(duration))],
   ['AddDate', method<Time, readonly [bigint, bigint, bigint], Time>([p.int, p.int, p.int], timeParam, addDate)],
   ['After', comparison((order) => order > 0)],
-  ['AppendBinary', method<Time, readonly [Bytes], Bytes>([p.bytes], p.bytes, (time, start) => append(start, binaryTime(time)))],
+  ['AppendBinary', method<Time, readonly [Value], Bytes>([buffer], p.bytes, (time, start) => append(start, binaryTime(time)))],
   [
     'AppendFormat',
-    method<Time, readonly [Bytes, string], Bytes>([p.bytes, p.string], p.bytes, (time, start, layout) =>
+    method<Time, readonly [Value, string], Bytes>([buffer, p.string], p.bytes, (time, start, layout) =>
       append(start, bytesOf(formatTime(time, layout))),
     ),
   ],
   [
     'AppendText',
-    method<Time, readonly [Bytes], Bytes>([p.bytes], p.bytes, (time, start) =>
+    method<Time, readonly [Value], Bytes>([buffer], p.bytes, (time, start) =>
       append(start, bytesOf(strictRfc3339(time, 'Time.AppendText'))),
     ),
   ],
