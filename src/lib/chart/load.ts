@@ -23,6 +23,8 @@ export interface LoadLimits {
 }
 
 export interface LoadOptions extends LoadLimits {
+  /** Where a folder is, for the messages: `/charts/app`. */
+  readonly directory?: string
   /** Takes what Helm warns of while it loads. */
   readonly warn?: (message: string) => void
 }
@@ -43,22 +45,41 @@ interface Loading {
  * Source: helm pkg/chart/loader/load.go, pkg/chart/v2/loader.
  */
 export function loadChart(source: ChartSource, options: LoadOptions = {}): Chart {
-  const { maxBytes = 100 * 1024 * 1024, maxTotalBytes = 256 * 1024 * 1024, maxFiles = 50_000, warn = () => {} } = options
+  const { maxBytes = 100 * 1024 * 1024, maxTotalBytes = 256 * 1024 * 1024, maxFiles = 50_000, directory, warn = () => {} } = options
   const budget = { maxBytes, bytes: maxTotalBytes, entries: maxFiles }
-  const files = 'archive' in source ? readPackage(source, budget) : readFolder(source, budget)
-  // Of a folder before anything is ignored.
-  const chartFile = 'archive' in source ? files.find(({ name }) => name === 'Chart.yaml')?.data : source.read('Chart.yaml')
-  const apiVersion = apiVersionOf(chartFile)
-  if (!['v1', 'v2', 'v3', ''].includes(apiVersion)) throw new BuildError('unsupported chart version')
+  const { files, apiVersion } = 'archive' in source ? packaged(source, budget) : inFolder(source, budget)
   const chart = chartOf(files, { budget, warn, depth: 0 })
   // Helm reads the next version of charts, but does not install it yet.
   if (apiVersion === 'v3') throw new BuildError('invalid chart apiVersion')
   return chart
 }
 
-function apiVersionOf(chartFile: Uint8Array | undefined): string {
+interface Found {
+  readonly files: readonly ChartFile[]
+  readonly apiVersion: string
+}
+
+function packaged(source: Exclude<ChartSource, Tree>, budget: ArchiveBudget): Found {
+  const files = readPackage(source, budget)
+  const chartFile = files.find(({ name }) => name === 'Chart.yaml')
   if (!chartFile) throw new BuildError('unable to detect chart version, no Chart.yaml found')
-  return within('cannot load Chart.yaml', () => readApiVersion(textOf(chartFile)))
+  return { files, apiVersion: apiVersionOf(chartFile.data) }
+}
+
+/** Chart.yaml is read before all other files: what is wrong with it is told first, and it may be ignored. */
+function inFolder(tree: Tree, budget: ArchiveBudget): Found {
+  const chartFile = tree.read('Chart.yaml')
+  const place = directory === undefined ? 'Chart.yaml' : `${directory}/Chart.yaml`
+  if (!chartFile) throw new BuildError(`unable to detect chart at ${place}: open ${place}: no such file or directory`)
+  const apiVersion = apiVersionOf(chartFile)
+  const rules = parseIgnoreRules(textOf(tree.read('.helmignore') ?? new Uint8Array()))
+  return { apiVersion, files: [...walk(tree, '', { rules, budget: { ...budget, bytes: budget.maxBytes }, depth: 0 })] }
+}
+
+function apiVersionOf(chartFile: Uint8Array): string {
+  const apiVersion = within('cannot load Chart.yaml', () => readApiVersion(textOf(chartFile)))
+  if (!['v1', 'v2', 'v3', ''].includes(apiVersion)) throw new BuildError('unsupported chart version')
+  return apiVersion
 }
 
 function readPackage({ archive, file }: { archive: Uint8Array; file?: string }, budget: ArchiveBudget): ChartFile[] {
@@ -86,23 +107,15 @@ const signatures: readonly (readonly [RegExp, string])[] = [
   [/^[\t\n\f\r ]*<(?:!doctype html|html|head|body|script|title|!--)[ >]/i, 'text/html; charset=utf-8'],
   [/^[\t\n\f\r ]*<\?xml/, 'text/xml; charset=utf-8'],
   [/^%PDF-/, 'application/pdf'],
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are part of the signature
   [/^PK\x03\x04/, 'application/zip'],
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what makes a file binary
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what makes a file binary
   [/^[^\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]{512}/, 'text/plain; charset=utf-8'],
 ]
 
 function contentType(content: Uint8Array): string {
   const start = Buffer.from(content.subarray(0, 512)).toString('latin1')
   return signatures.find(([pattern]) => pattern.test(start))?.[1] ?? 'application/octet-stream'
-}
-
-function readFolder(tree: Tree, budget: ArchiveBudget): ChartFile[] {
-  const chartFile = tree.read('Chart.yaml')
-  if (!chartFile) throw new BuildError('unable to detect chart at Chart.yaml: open Chart.yaml: no such file or directory')
-  // Before all other files, as Helm does: what is wrong with it is told first.
-  within('cannot load Chart.yaml', () => readApiVersion(textOf(chartFile)))
-  const rules = parseIgnoreRules(textOf(tree.read('.helmignore') ?? new Uint8Array()))
-  return [...walk(tree, '', { rules, budget: { ...budget, bytes: budget.maxBytes }, depth: 0 })]
 }
 
 interface Walk {
