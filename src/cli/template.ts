@@ -163,7 +163,7 @@ function openChart(path: string): Chart {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (!stats) throw new Error(`path ${JSON.stringify(path)} not found`)
   const warn = (warning: string) => console.error(warning)
-  if (stats.isDirectory()) return loadChart(folder(resolve(path)), { warn })
+  if (stats.isDirectory()) return loadChart(folder(resolve(path)), { warn, directory: resolve(path) })
   return loadChart({ archive: readFileSync(path), file: path }, { warn })
 }
 

@@ -47,7 +47,7 @@ interface Loading {
 export function loadChart(source: ChartSource, options: LoadOptions = {}): Chart {
   const { maxBytes = 100 * 1024 * 1024, maxTotalBytes = 256 * 1024 * 1024, maxFiles = 50_000, directory, warn = () => {} } = options
   const budget = { maxBytes, bytes: maxTotalBytes, entries: maxFiles }
-  const { files, apiVersion } = 'archive' in source ? packaged(source, budget) : inFolder(source, budget)
+  const { files, apiVersion } = 'archive' in source ? packaged(source, budget) : inFolder(source, budget, directory)
   const chart = chartOf(files, { budget, warn, depth: 0 })
   // Helm reads the next version of charts, but does not install it yet.
   if (apiVersion === 'v3') throw new BuildError('invalid chart apiVersion')
@@ -67,7 +67,7 @@ function packaged(source: Exclude<ChartSource, Tree>, budget: ArchiveBudget): Fo
 }
 
 /** Chart.yaml is read before all other files: what is wrong with it is told first, and it may be ignored. */
-function inFolder(tree: Tree, budget: ArchiveBudget): Found {
+function inFolder(tree: Tree, budget: ArchiveBudget, directory: string | undefined): Found {
   const chartFile = tree.read('Chart.yaml')
   const place = directory === undefined ? 'Chart.yaml' : `${directory}/Chart.yaml`
   if (!chartFile) throw new BuildError(`unable to detect chart at ${place}: open ${place}: no such file or directory`)
