@@ -17,7 +17,8 @@ export type Lookup = (apiVersion: string, kind: string, namespace: string, name:
 const lookNowhere: Lookup = () => new Map()
 
 /** Helm's functions but `include` and `tpl`, which belong to a set of templates. What they print is charged to the budget. */
-export function helmFunctions({ budget }: Environment, lookup: Lookup = lookNowhere): ReadonlyMap<string, Func> {
+export function helmFunctions(env: Environment, lookup: Lookup = lookNowhere): ReadonlyMap<string, Func> {
+  const { budget } = env
   const printer = (print: (value: Value) => string): Func =>
     func([p.any], p.string, (value) => {
       const text = print(value)
@@ -34,13 +35,13 @@ export function helmFunctions({ budget }: Environment, lookup: Lookup = lookNowh
     ['toYamlPretty', printer(serialize.toYamlPretty)],
     ['toJson', printer(serialize.toJson)],
     ['mustToJson', printer(serialize.mustToJson)],
-    ['toToml', printer(serialize.toToml)],
-    ['mustToToml', printer(serialize.mustToToml)],
+    ['toToml', func([p.any], p.string, (value) => serialize.toToml(value, budget))],
+    ['mustToToml', func([p.any], p.string, (value) => serialize.mustToToml(value, budget))],
     ['fromYaml', func([p.string], p.dict, (text) => serialize.fromYaml(charged(text)))],
     ['fromYamlArray', func([p.string], p.list, (text) => serialize.fromYamlArray(charged(text)))],
     ['fromJson', func([p.string], p.dict, (text) => serialize.fromJson(charged(text)))],
     ['fromJsonArray', func([p.string], p.list, (text) => serialize.fromJsonArray(charged(text)))],
-    ['fromToml', func([p.string], p.dict, (text) => serialize.fromToml(charged(text)))],
+    ['fromToml', func([p.string], p.dict, (text) => serialize.fromToml(charged(text), env))],
     ...durationFunctions(),
     ['required', func([p.string, p.any], p.any, required)],
     ['fail', func([p.string], p.string, fail)],

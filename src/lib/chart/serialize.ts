@@ -1,11 +1,11 @@
 /** YAML, JSON and TOML to and from the values of templates, with Helm's rule that most errors become text. Source: helm pkg/engine/funcs.go. */
 
 import { messageOf } from '../errors.ts'
-import { LimitError } from '../gotemplate/environment.ts'
+import { type Budget, LimitError } from '../gotemplate/environment.ts'
 import { jsonToValue, marshalJson, parseGoJson, valueToJson } from '../gotemplate/gojson.ts'
 import { anyMap, type Dict, isList, TypedMap, type Value } from '../gotemplate/value.ts'
 import { emit } from '../yaml/index.ts'
-import { decodeToml, encodeToml, TomlPanic } from './toml.ts'
+import { decodeToml, encodeToml, type TomlEnvironment, TomlPanic } from './toml.ts'
 import { readYaml, typeMismatch } from './yaml.ts'
 import { emitPretty } from './yaml-pretty.ts'
 
@@ -35,9 +35,9 @@ export function mustToJson(value: Value): string {
 }
 
 /** `toToml`: an error is the text. @throws TomlPanic */
-export function toToml(value: Value): string {
+export function toToml(value: Value, budget?: Budget): string {
   return noting(
-    () => mustToToml(value),
+    () => mustToToml(value, budget),
     (error) => {
       if (error instanceof TomlPanic) throw error
       return messageOf(error)
@@ -46,8 +46,8 @@ export function toToml(value: Value): string {
 }
 
 /** `mustToToml`. @throws FuncError for what TOML cannot say. */
-export function mustToToml(value: Value): string {
-  return encodeToml(value)
+export function mustToToml(value: Value, budget?: Budget): string {
+  return encodeToml(value, budget)
 }
 
 /** `fromYaml`: the first document as a map, or an error under `Error`. */
@@ -71,8 +71,8 @@ export function fromJsonArray(text: string): readonly Value[] {
 }
 
 /** `fromToml`: a map, or an error under `Error`. */
-export function fromToml(text: string): Dict {
-  return noting(() => decodeToml(text), errorMap)
+export function fromToml(text: string, env?: TomlEnvironment): Dict {
+  return noting(() => decodeToml(text, env), errorMap)
 }
 
 const decodingYaml = 'error unmarshaling JSON: while decoding JSON: '
