@@ -10,8 +10,9 @@ export interface DecodeContext {
   readonly strict: boolean
   /** Take numbers and booleans for texts, as sigs.k8s.io/yaml does when it knows the type. */
   readonly coerce: boolean
-  /** Path of fields so far, for messages. */
+  /** Fields so far and Go's name of the type that has the last of them, for messages. */
   readonly path: string
+  readonly type?: string
 }
 
 /** Reads a value that may be missing (undefined) or null: both give the type's zero value. */
@@ -72,8 +73,8 @@ export function struct<T extends object>(typeName: string, fields: Fields<T>): D
     const given = fieldsByName(value ?? {}, { byLowerCase, known: fields, strict: context.strict })
     const result: Partial<T> = {}
     for (const name of names) {
-      const path = context.path === '' ? `${typeName}.${name}` : `${context.path}.${name}`
-      result[name] = fields[name](given.get(name), { ...context, path })
+      const path = context.path === '' ? name : `${context.path}.${name}`
+      result[name] = fields[name](given.get(name), { ...context, path, type: typeName })
     }
     return result as T
   }
@@ -95,9 +96,9 @@ function fieldsByName(value: JsonObject, { byLowerCase, known, strict }: KnownFi
   return given
 }
 
-function mismatch(value: Json, type: string, { path }: DecodeContext): BuildError {
-  const where = path === '' ? 'value' : `struct field ${path}`
-  return new BuildError(`json: cannot unmarshal ${jsonTypeName(value)} into Go ${where} of type ${type}`, { path })
+function mismatch(value: Json, expected: string, { path, type = '' }: DecodeContext): BuildError {
+  const where = path === '' ? 'value' : `struct field ${type}.${path}`
+  return new BuildError(`json: cannot unmarshal ${jsonTypeName(value)} into Go ${where} of type ${expected}`, { path })
 }
 
 function isObject(value: Json): value is JsonObject {

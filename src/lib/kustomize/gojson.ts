@@ -32,7 +32,8 @@ function bracket(open: string, close: string, items: readonly string[], indent: 
   return `${open}${inner}${items.join(`,${inner}`)}\n${margin}${close}`
 }
 
-function goString(text: string): string {
+/** A text in double quotes. */
+export function goString(text: string): string {
   return JSON.stringify(text.toWellFormed()).replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

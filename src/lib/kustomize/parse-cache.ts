@@ -33,9 +33,9 @@ export class ParseCache {
   }
 
   /** The documents of a text, parsed unless they are known. What `parse` throws is not kept. */
-  documents(text: string, limits: YamlLimits | undefined, parse: () => Node[]): Node[] {
+  documents(text: string, options: YamlLimits & { readonly withSource?: boolean }, parse: () => Node[]): Node[] {
     // The same text may be too large under other limits.
-    const key = `${hash('sha256', text, 'base64')} ${limits ? JSON.stringify(limits) : ''}`
+    const key = `${hash('sha256', text, 'base64')} ${JSON.stringify(options)}`
     const known = this.#entries.get(key)
     if (known) {
       this.#entries.delete(key)

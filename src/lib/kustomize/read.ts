@@ -25,6 +25,8 @@ export interface ReadOptions {
   readonly file?: string | undefined
   readonly limits?: YamlLimits | undefined
   readonly cache?: ParseCache | undefined
+  /** Note for each node how it stands in the text, whatever the text holds: what a patch adds to an object may be hashed with that. */
+  readonly withSource?: boolean
 }
 
 /**
@@ -36,8 +38,9 @@ export function readResources(text: string, options: ReadOptions): Resource[] {
 }
 
 function readObjects(text: string, options: ReadOptions): Node[] {
-  const { cache, limits } = options
-  const documents = cache ? cache.documents(text, limits, () => readDocuments(text, options)) : readDocuments(text, options)
+  const { cache, limits, withSource } = options
+  const read = (): Node[] => readDocuments(text, options)
+  const documents = cache ? cache.documents(text, { ...limits, ...(withSource && { withSource }) }, read) : read()
   const queue = documents.filter((node) => isUsable(node, options))
   const result: Node[] = []
   for (let next = 0; next < queue.length; next++) {
@@ -122,12 +125,15 @@ function countLines(text: string): number {
   return lines
 }
 
-/** A comment may state a schema; one below a block text that keeps its last line breaks adds to them. */
-const COMMENTS_MATTER = /#[ \t]*\{|[|>]\d?\+/
+/**
+ * A comment may state a schema; one below a block text that keeps its last line breaks adds to them; and of kinds other than ConfigMap
+ * and Secret the hash depends on them.
+ */
+const COMMENTS_MATTER = /#[ \t]*\{|[|>]\d?\+|internal\.config\.kubernetes\.io\/needsHashSuffix/
 
-function parsePiece(piece: Piece, { file, limits }: ReadOptions, budget: NodeBudget): Node[] {
+function parsePiece(piece: Piece, { file, limits, withSource = false }: ReadOptions, budget: NodeBudget): Node[] {
   try {
-    const comments = COMMENTS_MATTER.test(piece.text)
+    const comments = withSource || COMMENTS_MATTER.test(piece.text)
     return parseNodes(piece.text, { dialect: 'kyaml', firstLine: piece.firstLine, firstOnly: true, budget, comments, ...limits })
   } catch (error) {
     if (!(error instanceof ParseError)) throw error

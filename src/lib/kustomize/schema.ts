@@ -66,8 +66,8 @@ export class SchemaSet {
    * Source: fieldmeta of kyaml.
    */
   ofComments(node: Node | undefined): Schema | undefined {
-    if (!node?.comments) return undefined
-    const definition = definitionIn(node.comments.line || node.comments.head)
+    if (!node?.source) return undefined
+    const definition = definitionIn(node.source.line || node.source.head)
     if (!definition) return undefined
     return this.#custom ? this.#custom.read(definition) : definitionReader({}).read(definition)
   }

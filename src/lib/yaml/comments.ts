@@ -1,7 +1,7 @@
 /** Comments of a text, and the nodes that go-yaml 3 gives them to: kustomize acts on what some of them say. */
 
 import { type Cursor, isBlank, isBreak, isBreakOrEnd, type Mark } from './cursor.ts'
-import { type Comments, NO_COMMENTS } from './node.ts'
+import type { Comments } from './node.ts'
 import type { Token } from './scan.ts'
 
 type Part = 'head' | 'line' | 'foot'
@@ -188,7 +188,7 @@ export class CommentCollector {
 
   /** What is ready, for a node; undefined when that is nothing. */
   take(): Comments | undefined {
-    const comments = { ...NO_COMMENTS, head: this.#head ?? '', line: this.#line ?? '', foot: this.#foot ?? '' }
+    const comments = { head: this.#head ?? '', line: this.#line ?? '', foot: this.#foot ?? '' }
     this.#head = this.#line = this.#foot = this.#stem = undefined
     return comments.head === '' && comments.line === '' && comments.foot === '' ? undefined : comments
   }
@@ -211,10 +211,10 @@ export class CommentCollector {
     this.#head = this.#head.length === length ? undefined : this.#head.slice(length + 1)
   }
 
-  takeStem(): Comments | undefined {
-    const head = this.#stem
+  takeStem(): string {
+    const head = this.#stem ?? ''
     this.#stem = undefined
-    return head === undefined || head === '' ? undefined : { ...NO_COMMENTS, head }
+    return head
   }
 }
 

@@ -8,7 +8,7 @@
 export { emit } from './emit.ts'
 export { compareKeys } from './keys.ts'
 export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
-export { assign, copyNode, mapNode, type Node, scalarNode, seqNode, stringNode } from './node.ts'
+export { assign, copyNode, mapNode, NO_SOURCE, type Node, type NodeStyle, scalarNode, seqNode, stringNode } from './node.ts'
 export { formatFloat, formatNumber } from './number.ts'
 export { type NodeBudget, nodeBudget, type ParseOptions, parseNodes, refuseLongText, type YamlLimits, yamlError } from './parse.ts'
 export { printNode } from './print.ts'

@@ -10,11 +10,20 @@ export interface Comments {
   readonly line: string
   /** On the lines below. */
   readonly foot: string
-  /** Below the document, whose root the node is. */
-  readonly end: string
 }
 
-export const NO_COMMENTS: Comments = { head: '', line: '', foot: '', end: '' }
+/** How a node stands in its text. */
+export interface Source extends Comments {
+  /** The comment below the document, whose root the node is. */
+  readonly end: string
+  /** Both from 1, the row in the text that was parsed; 0 when the node was not read from one. */
+  readonly row: number
+  readonly column: number
+  /** A tag was written out. */
+  readonly isTagged: boolean
+}
+
+export const NO_SOURCE: Source = { head: '', line: '', foot: '', end: '', row: 0, column: 0, isTagged: false }
 
 /**
  * One node. It is mutable and of one shape for all kinds, since edits replace a node in place (`assign`).
@@ -33,8 +42,8 @@ export interface Node {
   target: Node | undefined
   /** From 1; 0 when the node was not read from a text. */
   line: number
-  /** Only where comments are read at all. */
-  comments: Comments | undefined
+  /** Only of texts that are read with their comments. */
+  source: Source | undefined
 }
 
 /** A scalar whose tag is resolved from its text when it is printed, unless one is given. */
@@ -48,7 +57,7 @@ export function scalarNode(value: string, tag = ''): Node {
     anchor: undefined,
     target: undefined,
     line: 0,
-    comments: undefined,
+    source: undefined,
   }
 }
 
@@ -68,7 +77,7 @@ export function mapNode(content: Node[] = []): Node {
     anchor: undefined,
     target: undefined,
     line: 0,
-    comments: undefined,
+    source: undefined,
   }
 }
 
@@ -83,7 +92,7 @@ export function seqNode(content: Node[] = []): Node {
     anchor: undefined,
     target: undefined,
     line: 0,
-    comments: undefined,
+    source: undefined,
   }
 }
 
@@ -98,7 +107,7 @@ export function copyNode(node: Node): Node {
     anchor: node.anchor,
     target: node.target,
     line: node.line,
-    comments: node.comments,
+    source: node.source,
   }
 }
 
@@ -112,5 +121,5 @@ export function assign(node: Node, other: Node): void {
   node.anchor = other.anchor
   node.target = other.target
   node.line = other.line
-  node.comments = other.comments
+  node.source = other.source
 }

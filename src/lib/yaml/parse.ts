@@ -3,7 +3,7 @@
 import { ParseError } from '../errors.ts'
 import type { CommentCollector } from './comments.ts'
 import { type Mark, ScanError } from './cursor.ts'
-import { NO_COMMENTS, type Node } from './node.ts'
+import { NO_SOURCE, type Node, type Source } from './node.ts'
 import { Scanner, type Token, type TokenType } from './scan.ts'
 import { type Dialect, resolveTag } from './schema.ts'
 
@@ -149,7 +149,7 @@ class Parser {
       documents.push(root)
       if (this.#scanner.peek().type === 'document-end') this.#scanner.skip()
       const after = this.#comments?.take()
-      if (after) root.comments = { ...NO_COMMENTS, ...root.comments, end: after.foot || after.head }
+      if (after) root.source = { ...sourceOf(root), end: after.foot || after.head }
       if (this.#options.firstOnly) break
     }
     return documents
@@ -162,6 +162,8 @@ class Parser {
     this.#tagPrefixes = new Map()
     let token = this.#scanner.peek()
     if (token.type === 'stream-end') return false
+    // An end that nothing precedes is taken for the start of a document without content.
+    if (isFirst && token.type === 'document-end') throw this.#error('did not find expected node content', token)
     const isBare = isFirst && !NO_CONTENT.has(token.type)
     if (isBare) {
       this.#comments?.dropDocumentHead()
@@ -213,7 +215,7 @@ class Parser {
     switch (token.type) {
       case 'scalar':
         this.#scanner.skip()
-        return this.#commented(this.#anchored(this.#scalar(token, tag), anchor))
+        return this.#commented(this.#anchored(this.#placed(this.#scalar(token, tag), context), anchor))
       case 'flow-sequence-start':
         return this.#flowSequence(this.#commented(this.#open('seq', token, context)), token)
       case 'flow-mapping-start':
@@ -226,35 +228,36 @@ class Parser {
         break
     }
     if (anchor !== undefined || tag !== '')
-      return this.#anchored(this.#scalar({ ...token, value: '', style: 'plain' }, tag), anchor)
+      return this.#anchored(this.#placed(this.#scalar({ ...token, value: '', style: 'plain' }, tag), context), anchor)
     throw this.#error('did not find expected node content', token, first)
   }
 
   #alias(token: Token): Node {
     const target = this.#anchors.get(token.value)
     if (!target) {
-      const { file, firstLine = 1 } = this.#options
-      throw yamlError(`unknown anchor '${token.value}' referenced`, file, token.line + firstLine)
+      const { file, dialect, firstLine = 1 } = this.#options
+      throw yamlError(`unknown anchor '${token.value}' referenced`, file, dialect === 'kyaml' ? token.line + firstLine : 0)
     }
     this.#scanner.skip()
     return this.#commented({ ...this.#bare('alias', '', token), value: token.value, target })
   }
 
   #commented(node: Node): Node {
-    node.comments = this.#comments?.take()
+    const comments = this.#comments?.take()
+    if (comments) node.source = { ...sourceOf(node), ...comments }
     return node
   }
 
   #withStem(node: Node): Node {
-    node.comments = this.#comments?.takeStem()
+    if (this.#comments) node.source = { ...sourceOf(node), head: this.#comments.takeStem() }
     return node
   }
 
   /** Comments before the end of a collection; only its head is from before its start. */
   #closed(node: Node): Node {
-    const inside = this.#comments?.take()
-    const head = node.comments?.head ?? ''
-    node.comments = inside || head !== '' ? { ...(inside ?? NO_COMMENTS), head } : undefined
+    if (!this.#comments) return node
+    const { line = '', foot = '' } = this.#comments.take() ?? {}
+    node.source = { ...sourceOf(node), line, foot }
     return node
   }
 
@@ -278,19 +281,44 @@ class Parser {
     return value === '<<' ? '!!merge' : resolveTag(value, this.#options.dialect)
   }
 
-  #emptyScalar(at: Token): Node {
+  /** A missing value behind an indicator of one character. */
+  #emptyBehind({ line, column, index }: Mark): Node {
+    return this.#emptyScalar({ line, column: column + 1, index: index + 1 })
+  }
+
+  #emptyScalar(at: Mark): Node {
     return this.#bare('scalar', '!!null', at)
   }
 
   #bare(kind: Node['kind'], tag: string, at: Mark): Node {
     if (--this.#budget.left < 0) throw this.#error('the text has too many values', at)
     const line = at.line + (this.#options.firstLine ?? 1)
-    return { kind, tag, value: '', style: 'plain', content: [], anchor: undefined, target: undefined, line, comments: undefined }
+    return {
+      kind,
+      tag,
+      value: '',
+      style: 'plain',
+      content: [],
+      anchor: undefined,
+      target: undefined,
+      line,
+      source: this.#comments && this.#sourceAt(at),
+    }
   }
 
-  #open(kind: 'seq' | 'map', token: Token, { tag, anchor }: NodeContext): Node {
-    const node = this.#bare(kind, tag || `!!${kind}`, token)
-    return this.#anchored(node, anchor)
+  #sourceAt({ line, column }: Mark): Source {
+    return { ...NO_SOURCE, row: line + 1, column: column + 1 }
+  }
+
+  /** The place of a node is that of its tag or anchor, if it has any. */
+  #placed(node: Node, { first, tag }: NodeContext): Node {
+    if (this.#comments) node.source = { ...this.#sourceAt(first), isTagged: tag !== '' }
+    return node
+  }
+
+  #open(kind: 'seq' | 'map', token: Token, context: NodeContext): Node {
+    const node = this.#bare(kind, context.tag || `!!${kind}`, token)
+    return this.#anchored(this.#placed(node, context), context.anchor)
   }
 
   #anchored(node: Node, anchor: string | undefined): Node {
@@ -306,7 +334,7 @@ class Parser {
       if (token.type !== 'block-entry') throw this.#error(`did not find expected '-' indicator`, token, start)
       const next = this.#afterDash()
       const isEmpty = next.type === 'block-entry' || next.type === 'block-end'
-      node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
+      node.content.push(isEmpty ? this.#emptyBehind(token) : this.#node({ block: true }))
     }
     this.#scanner.skip()
     return node
@@ -316,7 +344,7 @@ class Parser {
     for (let token = this.#scanner.peek(); token.type === 'block-entry'; token = this.#scanner.peek()) {
       const { type } = this.#afterDash()
       const isEmpty = type === 'block-entry' || type === 'key' || type === 'value' || type === 'block-end'
-      node.content.push(isEmpty ? this.#emptyScalar(token) : this.#node({ block: true }))
+      node.content.push(isEmpty ? this.#emptyBehind(token) : this.#node({ block: true }))
     }
     return node
   }
@@ -350,7 +378,7 @@ class Parser {
 
   #blockPart(indicator: Token): Node {
     const { type } = this.#scanner.peek()
-    if (type === 'key' || type === 'value' || type === 'block-end') return this.#emptyScalar(indicator)
+    if (type === 'key' || type === 'value' || type === 'block-end') return this.#emptyBehind(indicator)
     return this.#node({ block: true, indentless: true })
   }
 
@@ -376,7 +404,7 @@ class Parser {
     this.#scanner.skip()
     const map = this.#bare('map', '!!map', token)
     map.style = 'flow'
-    map.content.push(this.#flowPart(token, ['value', 'flow-entry', 'flow-sequence-end']))
+    map.content.push(this.#flowPart(['value', 'flow-entry', 'flow-sequence-end']))
     map.content.push(this.#flowValue(['flow-entry', 'flow-sequence-end']))
     if (this.#comments) moveValueFoot(map)
     return map
@@ -394,10 +422,10 @@ class Parser {
       }
       if (token.type === 'key') {
         this.#scanner.skip()
-        node.content.push(this.#flowPart(token, ['value', 'flow-entry', 'flow-mapping-end']))
+        node.content.push(this.#flowPart(['value', 'flow-entry', 'flow-mapping-end']))
         node.content.push(this.#flowValue(['flow-entry', 'flow-mapping-end']))
       } else {
-        node.content.push(this.#node({ block: false }), this.#emptyScalar(token))
+        node.content.push(this.#node({ block: false }), this.#emptyScalar(this.#scanner.peek()))
       }
       if (this.#comments) moveValueFoot(node)
     }
@@ -410,11 +438,12 @@ class Parser {
     const token = this.#scanner.peek()
     if (token.type !== 'value') return this.#emptyScalar(token)
     this.#scanner.skip()
-    return this.#flowPart(token, ends)
+    return this.#flowPart(ends)
   }
 
-  #flowPart(indicator: Token, ends: readonly TokenType[]): Node {
-    return ends.includes(this.#scanner.peek().type) ? this.#emptyScalar(indicator) : this.#node({ block: false })
+  #flowPart(ends: readonly TokenType[]): Node {
+    const token = this.#scanner.peek()
+    return ends.includes(token.type) ? this.#emptyScalar(token) : this.#node({ block: false })
   }
 }
 
@@ -443,13 +472,17 @@ function moveMapFoot(map: Node): void {
   if (key && footOf(map) !== '') moveFoot(map, key)
 }
 
-function footOf({ comments }: Node): string {
-  return comments?.foot ?? ''
+function sourceOf({ source }: Node): Source {
+  return source ?? NO_SOURCE
+}
+
+function footOf({ source }: Node): string {
+  return source?.foot ?? ''
 }
 
 function moveFoot(from: Node, to: Node): void {
-  to.comments = { ...NO_COMMENTS, ...to.comments, foot: footOf(from) }
-  from.comments = { ...NO_COMMENTS, ...from.comments, foot: '' }
+  to.source = { ...sourceOf(to), foot: footOf(from) }
+  from.source = { ...sourceOf(from), foot: '' }
 }
 
 const DEFAULT_PREFIXES: ReadonlyMap<string, string> = new Map([

@@ -14,7 +14,7 @@ function configMap(name: string): string {
 function parsedTimes(cache: ParseCache, texts: readonly string[]): number {
   let times = 0
   for (const text of texts) {
-    cache.documents(text, undefined, () => {
+    cache.documents(text, {}, () => {
       times++
       return parseNodes(text, { dialect: 'kyaml' })
     })
@@ -58,7 +58,7 @@ describe('ParseCache', () => {
   it('parses a text once, and is not changed by what is done to its nodes', () => {
     const cache = new ParseCache(2 ** 20)
     expect(parsedTimes(cache, [configMap('a'), configMap('a'), configMap('b'), configMap('a')])).toBe(2)
-    const read = () => cache.documents(configMap('a'), undefined, () => [])[0]
+    const read = () => cache.documents(configMap('a'), {}, () => [])[0]
     read()?.content.splice(0)
     expect(read()?.content).toHaveLength(8)
   })
@@ -77,7 +77,7 @@ describe('ParseCache', () => {
   it('keeps no failure', () => {
     const cache = new ParseCache(2 ** 20)
     const failing = () =>
-      cache.documents('a', undefined, () => {
+      cache.documents('a', {}, () => {
         throw new Error('broken')
       })
     expect(failing).toThrow('broken')

@@ -4,9 +4,8 @@ import { type Node, nodeToJson, parseNodes } from '../../../src/lib/yaml/index.t
 /** Each comment of a text as "where: part text"; where: the places of the node and of those that hold it. */
 function commentsOf(text: string): string[] {
   const found: string[] = []
-  const visit = ({ comments, content }: Node, path: string): void => {
-    for (const part of ['head', 'line', 'foot', 'end'] as const)
-      if (comments?.[part]) found.push(`${path}: ${part} ${comments[part]}`)
+  const visit = ({ source, content }: Node, path: string): void => {
+    for (const part of ['head', 'line', 'foot', 'end'] as const) if (source?.[part]) found.push(`${path}: ${part} ${source[part]}`)
     for (const [i, child] of content.entries()) visit(child, path === '' ? `${i}` : `${path}.${i}`)
   }
   for (const root of parseNodes(text, { dialect: 'kyaml', comments: true })) visit(root, '')
@@ -30,7 +29,7 @@ describe('comments', () => {
   })
 
   it('are not read unless asked for', () => {
-    expect(parseNodes('# head\na: 1 # line\n', { dialect: 'kyaml' })[0]?.content.map(({ comments }) => comments)).toEqual([
+    expect(parseNodes('# head\na: 1 # line\n', { dialect: 'kyaml' })[0]?.content.map(({ source }) => source)).toEqual([
       undefined,
       undefined,
     ])

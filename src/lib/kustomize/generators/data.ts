@@ -1,7 +1,7 @@
 /** configMapGenerator and secretGenerator. */
 
 import { BuildError } from '../../errors.ts'
-import { mapNode, type Node, scalarNode, stringNode } from '../../yaml/index.ts'
+import { type Node, parseNodes, scalarNode, stringNode } from '../../yaml/index.ts'
 import { compareBytes, lookupCreate, setAnnotation, setField, withPrefix } from '../fields.ts'
 import type { DataGenerator, GeneratorOptions } from '../kustomization.ts'
 import type { Loader } from '../loader.ts'
@@ -38,14 +38,11 @@ export function withGlobalOptions(args: DataGenerator, global: GeneratorOptions 
   }
 }
 
+/** Read from a text as upstream does, since places in it count for the hash when the kind is changed. */
 function dataObject(kind: DataKind, args: DataGenerator): Node {
   if (args.name === '') throw new BuildError('a configmap must have a name')
-  const node = mapNode([
-    scalarNode('apiVersion', '!!str'),
-    scalarNode('v1', '!!str'),
-    scalarNode('kind', '!!str'),
-    scalarNode(kind, '!!str'),
-  ])
+  const [node] = parseNodes(`\napiVersion: v1\nkind: ${kind}\n`, { dialect: 'kyaml', comments: true })
+  if (!node) throw new TypeError('the text has a document')
   const metadata = lookupCreate(node, 'map', ['metadata']) ?? node
   setField(metadata, 'name', stringNode(args.name))
   if (args.namespace !== '') setField(metadata, 'namespace', stringNode(args.namespace))

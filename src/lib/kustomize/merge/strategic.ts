@@ -6,10 +6,11 @@
 
 import { BuildError } from '../../errors.ts'
 import type { Node } from '../../yaml/index.ts'
-import { scalarNode, seqNode } from '../../yaml/index.ts'
+import { NO_SOURCE, scalarNode } from '../../yaml/index.ts'
 import {
   clearField,
   compareBytes,
+  emptyNode,
   fieldText,
   getField,
   indexOfField,
@@ -40,6 +41,7 @@ interface Pair {
 function walk(pair: Pair, inherited: Schema | undefined, schemas: SchemaSet): Node | undefined {
   const schema = schemaFromComments(pair, schemas) ?? inherited ?? schemaFromType(pair, schemas)
   keepComments(pair)
+  takeStyle(pair)
   const leading = !isNull(pair.target) ? pair.target : !isNull(pair.patch) ? pair.patch : undefined
   if (!leading) return walkMap(pair, schema, schemas)
   for (const node of [pair.target, pair.patch]) if (node) requireKind(node, leading.kind)
@@ -54,15 +56,15 @@ function schemaFromComments({ target, patch }: Pair, schemas: SchemaSet): Schema
 
 /** Comments of the patch stay on what it is merged into, where later patches find them. */
 function keepComments({ target, patch }: Pair): void {
-  if (!target || !patch?.comments) return
-  const { line, head, foot } = patch.comments
-  const before = target.comments
-  target.comments = {
-    line: line || (before?.line ?? ''),
-    head: head || (before?.head ?? ''),
-    foot: foot || (before?.foot ?? ''),
-    end: before?.end ?? '',
-  }
+  if (!target || !patch?.source) return
+  const { line, head, foot } = patch.source
+  const before = target.source ?? NO_SOURCE
+  target.source = { ...before, line: line || before.line, head: head || before.head, foot: foot || before.foot }
+}
+
+/** An empty collection was most likely written in brackets: what is merged into it shall not be. */
+function takeStyle({ target, patch }: Pair): void {
+  if (target && patch && target.kind !== 'scalar' && target.content.length === 0) target.style = patch.style
 }
 
 /** Objects inside of objects (lists of manifests, templates of operators) bring their own type. */
@@ -221,7 +223,7 @@ function mergeElements(
   keys: readonly string[],
   elements: string[][],
 ): Node | undefined {
-  const merged = seqNode()
+  const merged = emptyNode('seq')
   if (keys.length > 1) unifyPartial(elements)
   let usedKeys: readonly string[] = []
   for (const values of elements) {

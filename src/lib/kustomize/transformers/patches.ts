@@ -22,7 +22,7 @@ export interface PatchContext {
 /** One entry of `patches`: strategic merge or JSON, inline or from a file. @throws BuildError for what is neither, or both. */
 export function patchTransformer(args: Patch, context: PatchContext, shown = ''): Transformer {
   const { text, source, file } = patchText(args, context, shown)
-  const merges = attempt(() => readResources(text, { ...context.read, file }))
+  const merges = attempt(() => readPatch(text, context, file))
   const operations = attempt(() => parseJsonPatch(text, file))
   if (merges && operations.ok && merges.ok && (merges.value?.length ?? 0) > 0 && (operations.value?.length ?? 0) > 0) {
     throw new BuildError(`illegally qualifies as both an SM and JSON patch: ${source}`)
@@ -141,17 +141,21 @@ function applyToResource(resource: Resource, operations: readonly Operation[]): 
 export function strategicMergeTransformer(paths: readonly string[], inline: string, context: PatchContext): Transformer {
   if (paths.length === 0 && inline === '') throw new BuildError('empty file path and empty patch content')
   const patches = paths.flatMap((path) => readInlineOrFile(path, context))
-  if (inline !== '') patches.push(...readResources(inline, context.read))
+  if (inline !== '') patches.push(...readPatch(inline, context))
   if (patches.length === 0) throw new BuildError('patch appears to be empty')
   return (resources) => {
     for (const patch of patches) resources.applyPatch([resources.byId(patch.originalId())], patch)
   }
 }
 
-function readInlineOrFile(path: string, { loader, read }: PatchContext): Resource[] {
-  const inline = attempt(() => readResources(path, read))
+function readInlineOrFile(path: string, context: PatchContext): Resource[] {
+  const inline = attempt(() => readPatch(path, context))
   if (inline.ok) return inline.value
-  return readResources(loader.text(path), { ...read, file: loader.fileName(path) })
+  return readPatch(context.loader.text(path), context, context.loader.fileName(path))
+}
+
+function readPatch(text: string, { read }: PatchContext, file?: string): Resource[] {
+  return readResources(text, { ...read, file, withSource: true })
 }
 
 /** patchesJson6902. */
