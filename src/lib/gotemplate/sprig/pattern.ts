@@ -6,13 +6,14 @@ import { FuncError } from '../func.ts'
 import { canBackquote, quote } from '../strconv.ts'
 import { type Rewritten, rewritten } from './dialect.ts'
 import { isDigit, isLetter } from './letters.ts'
+import { validText } from './text.ts'
 
-/** Where a match lies, and what its groups hold: nothing when they took no part, or do not exist. */
+/** Where a match lies, as indices into the text. */
 export interface Match {
   readonly start: number
   readonly end: number
-  /** Of groups that share a name, the first that took part. */
-  group(reference: number | string): string
+  /** Where a group lies; of those that share a name, the first that took part. Empty when none did. */
+  group(reference: number | string): readonly [start: number, end: number]
 }
 
 /** A compiled expression. */
@@ -29,10 +30,13 @@ export class Pattern {
 
   isMatch(text: string, budget: Budget): boolean {
     budget.steps(this.#cost(text, 0))
-    return this.#re.test(text)
+    return this.#re.test(validText(text))
   }
 
-  /** The first match from an index on; what lies before it still counts for `^` and `\b`. */
+  /**
+   * The first match from an index on; what lies before it still counts for `^` and `\b`. To expressions a byte that is not UTF-8 is
+   * U+FFFD: the text is to be one of `validText`, in which indices are the same.
+   */
   find(text: string, from: number, budget: Budget): Match | undefined {
     budget.steps(this.#cost(text, from))
     const matcher = this.#re.matcher(text)
@@ -40,10 +44,10 @@ export class Pattern {
     // Read when asked for: groups cost another search.
     const group = (reference: number | string) => {
       for (const number of this.#numbersOf(reference)) {
-        const held = number <= matcher.groupCount() ? matcher.group(number) : null
-        if (held !== null) return held
+        const start = number <= matcher.groupCount() ? matcher.start(number) : -1
+        if (start >= 0) return [start, matcher.end(number)] as const
       }
-      return ''
+      return [0, 0] as const
     }
     return { start: matcher.start(), end: matcher.end(), group }
   }
@@ -111,9 +115,10 @@ function patternOrProblem(compile: () => Pattern): Pattern | Error {
 /** The matches, `limit` at most when it is not negative. An empty one right after another does not count. Source: Go Regexp.allMatches. */
 export function matchAll(pattern: Pattern, text: string, limit: number, budget: Budget): Match[] {
   const found: Match[] = []
+  const valid = validText(text)
   let lastEnd = -1
   for (let at = 0; (limit < 0 || found.length < limit) && at <= text.length; ) {
-    const match = pattern.find(text, at, budget)
+    const match = pattern.find(valid, at, budget)
     if (!match) break
     const { start, end } = match
     if (end !== at || start !== lastEnd) found.push(match)
@@ -125,10 +130,11 @@ export function matchAll(pattern: Pattern, text: string, limit: number, budget: 
 
 /** Replaces every match; the replacement gets the groups. Source: Go Regexp.replaceAll. */
 export function replaceAll(pattern: Pattern, text: string, replacement: (match: Match) => string, budget: Budget): string {
+  const valid = validText(text)
   let out = ''
   let lastEnd = 0
   for (let at = 0; at <= text.length; ) {
-    const match = pattern.find(text, at, budget)
+    const match = pattern.find(valid, at, budget)
     if (!match) break
     const { start, end } = match
     out += text.slice(lastEnd, start)
@@ -163,10 +169,10 @@ export function split(pattern: Pattern, expression: string, text: string, limit:
 }
 
 /** What a replacement makes of a match: `$1`, `$name` and `${name}` are groups, `$$` is `$`. Source: Go Regexp.expand. */
-export function expander(replacement: string): (match: Match) => string {
+export function expander(replacement: string, text: string): (match: Match) => string {
   if (!replacement.includes('$')) return () => replacement
   const pieces = templateOf(replacement)
-  return (match) => pieces.map((piece) => (typeof piece === 'string' ? piece : match.group(piece.group))).join('')
+  return (match) => pieces.map((piece) => (typeof piece === 'string' ? piece : text.slice(...match.group(piece.group)))).join('')
 }
 
 type Piece = string | { readonly group: number | string }

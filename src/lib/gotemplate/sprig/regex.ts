@@ -4,7 +4,7 @@ import type { Budget, Environment } from '../environment.ts'
 import { type Func, FuncError, func, p } from '../func.ts'
 import { Slice, stringSlice, strings } from '../value.ts'
 import { compile, expander, matchAll, mustCompile, type Pattern, quoteMeta, replaceAll, split } from './pattern.ts'
-import { canonical } from './text.ts'
+import { canonical, validText } from './text.ts'
 
 const noStrings = new Slice(stringSlice, [], true)
 
@@ -19,12 +19,12 @@ export function regexFunctions({ budget }: Environment): ReadonlyMap<string, Fun
     })
   const find = (compiled: Compile) =>
     func([p.string, p.string], p.string, (expression, text) => {
-      const found = compiled(expression, budget).find(text, 0, budget)
+      const found = compiled(expression, budget).find(validText(text), 0, budget)
       return found ? text.slice(found.start, found.end) : ''
     })
   const replace = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) => {
-      return canonical(replaceAll(compiled(expression, budget), text, expander(by), budget))
+      return canonical(replaceAll(compiled(expression, budget), text, expander(by, text), budget))
     })
   const replaceLiteral = (compiled: Compile) =>
     func([p.string, p.string, p.string], p.string, (expression, text, by) =>

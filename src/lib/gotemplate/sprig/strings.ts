@@ -6,7 +6,19 @@ import { type Func, FuncError, func, p, variadic } from '../func.ts'
 import { quote as quoteText } from '../strconv.ts'
 import { compareText, isList, itemsOf, Slice, stringMap, stringSlice, strings, TypedMap, type Value } from '../value.ts'
 import { isDigit, isLetter, isLower, isTitle, isUpper, lowerRune, titleRune, upperRune } from './letters.ts'
-import { binary, byteLength, canonical, fromBinary, isSpace, matching, runes, strval, trimSpace, validText } from './text.ts'
+import {
+  binary,
+  byteLength,
+  canonical,
+  fromBinary,
+  isAscii,
+  isSpace,
+  matching,
+  runes,
+  strval,
+  trimSpace,
+  validText,
+} from './text.ts'
 import { camelCase, kebabCase, snakeCase } from './words.ts'
 import { wrap } from './wrap.ts'
 
@@ -80,10 +92,6 @@ function upper(text: string): string {
 
 function lower(text: string): string {
   return isAscii(text) ? text.toLowerCase() : mapRunes(text, lowerRune)
-}
-
-function isAscii(text: string): boolean {
-  return byteLength(text) === text.length
 }
 
 /** Source: Go strings.Title. */

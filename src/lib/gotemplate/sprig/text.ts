@@ -19,19 +19,23 @@ export function canonical(text: string): string {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII
 const asciiPattern = /^[\x00-\x7f]*$/
 
+export function isAscii(text: string): boolean {
+  return asciiPattern.test(text)
+}
+
 /** The bytes of a Go string, as a string with one character for each byte. */
 export function binary(text: string): string {
-  return asciiPattern.test(text) ? text : Buffer.from(bytesOf(text)).toString('latin1')
+  return isAscii(text) ? text : Buffer.from(bytesOf(text)).toString('latin1')
 }
 
 /** The Go string with these bytes. */
 export function fromBinary(bytes: string): string {
-  return asciiPattern.test(bytes) ? bytes : textOf(Buffer.from(bytes, 'latin1'))
+  return isAscii(bytes) ? bytes : textOf(Buffer.from(bytes, 'latin1'))
 }
 
 /** How many bytes a Go string has. */
 export function byteLength(text: string): number {
-  return asciiPattern.test(text) ? text.length : bytesOf(text).length
+  return isAscii(text) ? text.length : bytesOf(text).length
 }
 
 /** Looks for one string in another: by their bytes where the one looked for is not UTF-8, and so may lie within characters. */

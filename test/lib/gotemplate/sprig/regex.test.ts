@@ -54,6 +54,14 @@ describe('regular expressions', () => {
   )
 
   it.each([
+    ['regexFindAll "." "a\\xff\\xe6\\x97é" -1 | len', '5'],
+    ['regexFindAll "\\\\x{fffd}" "a\\xffb" -1 | join "" | b64enc', '/w=='],
+    ['regexReplaceAll "(b)" "\\xe6\\x97b" "<$1>" | b64enc', '5pc8Yj4='],
+  ])('takes a byte that is not UTF-8 for one character: %s', (template, expected) => {
+    expect(evaluate(template)).toBe(expected)
+  })
+
+  it.each([
     ['regexReplaceAll "(?P<n>a)|(?P<n>b)" "ab" "<\x24{n}>"', '<a><b>'],
     ['regexFindAll "(?P<constructor>x)(?P<constructor>y)" "xy" -1', '[xy]'],
     ['regexFind "\\\\p{uppercase letter}" "aB"', 'B'],

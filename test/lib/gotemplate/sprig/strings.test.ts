@@ -14,6 +14,15 @@ describe('strings', () => {
   })
 
   it.each([
+    ['upper "\\xc3a"', '�A'],
+    ['title "\\xff\\xfe"', '��'],
+    ['nospace "\\xff x"', 'ÿx'],
+    ['snakecase "aB\\xff"', 'a_b�'],
+  ])('makes what is not UTF-8 valid where Go does: %s', (template, expected) => {
+    expect(evaluate(template)).toBe(expected)
+  })
+
+  it.each([
     ['trunc 4 "naïve"', 'naï'],
     ['trunc 3 "naïve"', 'na\udcc3'],
     ['trunc -3 "naïve"', '\udcafve'],
