@@ -52,7 +52,8 @@ export function mustToToml(value: Value, budget?: Budget): string {
 
 /** `fromYaml`: the first document as a map, or an error under `Error`. */
 export function fromYaml(text: string): Dict {
-  return noting(() => asMap(loadYaml(text), decodingYaml), errorMap)
+  // Null leaves the map as it is, unlike in fromJson.
+  return noting(() => asMap(loadYaml(text) ?? new Map(), decodingYaml), errorMap)
 }
 
 /** `fromYamlArray`: the first document as a list, or an error as its one item. */

@@ -179,6 +179,8 @@ class Decoder {
   readonly #open = new Set<Node>()
   /** Keys that were there before, in the words of go-yaml 2, which goes on and tells them all. */
   readonly #duplicates: string[] = []
+  /** A number that JSON does not know. */
+  #infinite: Node | undefined
 
   constructor(options: DecodeOptions) {
     this.#options = options
@@ -188,6 +190,7 @@ class Decoder {
   document(node: Node): Json {
     const value = this.decode(node)
     if (this.#duplicates.length > 0) throw this.#error(['unmarshal errors:', ...this.#duplicates].join('\n  '), node)
+    if (this.#infinite) refuseInfinite(value, this.#infinite, this.#options.file)
     return value
   }
 
@@ -296,7 +299,7 @@ class Decoder {
     if (node.tag !== '' && !RESOLVABLE.has(node.tag)) return value
     const implied = resolveTag(value, this.#options.dialect)
     const isQuoted = node.style !== 'plain' && node.style !== 'flow'
-    if (isQuoted && (node.tag === '' || node.tag === implied)) return value
+    if (isQuoted && node.tag === '') return value
     if (node.tag !== '' && node.tag !== implied) return this.#coerced(node, implied)
     return this.#resolved(node, implied)
   }
@@ -347,10 +350,10 @@ class Decoder {
   #finite(node: Node): number {
     const value = parseFloatWord(node.value)
     if (Number.isFinite(value)) return value
-    const name = Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
-    if (this.#options.dialect === 'kyaml') throw this.#error(`json: unsupported value: ${name}`, node)
-    // Not the YAML library says so, but the JSON one that comes after it.
-    throw new ParseError(`json: unsupported value: ${name}`, placeOf(this.#options.file, node))
+    if (this.#options.dialect === 'kyaml') throw this.#error(unsupportedValue(value), node)
+    // Not the YAML library refuses it, but the JSON one that comes after it, if the value is still there.
+    this.#infinite = node
+    return value
   }
 
   #error(reason: string, node: Node): ParseError {
@@ -358,6 +361,22 @@ class Decoder {
     if (dialect === 'kyaml') return yamlError(reason, file, node.line)
     return new ParseError(yamlError(reason, file).message, placeOf(file, node))
   }
+}
+
+/** In the order of encoding/json, which sorts keys. @throws ParseError for the first number that JSON does not know. */
+function refuseInfinite(value: Json, node: Node, file: string | undefined): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new ParseError(unsupportedValue(value), placeOf(file, node))
+  if (typeof value !== 'object' || value === null) return
+  const items = Array.isArray(value)
+    ? value
+    : Object.entries(value)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([, item]) => item)
+  for (const item of items) refuseInfinite(item, node, file)
+}
+
+function unsupportedValue(value: number): string {
+  return `json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`
 }
 
 function placeOf(file: string | undefined, { line }: Node): Place {
