@@ -11,6 +11,7 @@ export type { Capabilities, Chart, ChartFile, Crd, Dependency, Hook, Manifest, M
 export { RenderError } from './engine-errors.ts'
 export { type ChartSource, type LoadOptions, loadChart } from './load.ts'
 export { mergeValues, type ValueOptions } from './options.ts'
+export { type PostRender, type PostRenderStrategy, postRender } from './post-render.ts'
 export { manifestOf, type PrintOptions, printRendered, selectManifests, type WrittenFile, writtenFiles } from './print.ts'
 export {
   decodeRelease,
