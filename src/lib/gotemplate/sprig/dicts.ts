@@ -11,6 +11,10 @@ export function dictFunctions({ budget }: Environment): ReadonlyMap<string, Func
   const merging = (overwrite: boolean) =>
     func([p.dict, variadic(p.dict)], p.any, (into, from) => merge(into, from, { overwrite, budget }))
   const swallowing = (overwrite: boolean) => func([p.dict, variadic(p.dict)], p.any, quietly(merging(overwrite)))
+  const counted = (dict: Dict) => {
+    budget.steps(dict.size)
+    return dict
+  }
   const copy = func([p.any], p.any, (value) => deepCopy(value, budget))
   return new Map<string, Func>([
     ['dict', func([variadic(p.any)], p.dict, dictOf)],
@@ -25,10 +29,10 @@ export function dictFunctions({ budget }: Environment): ReadonlyMap<string, Func
       ),
     ],
     // In the order of insertion, as all that follow: Go's order is random.
-    ['keys', func([variadic(p.dict)], p.strings, (dicts) => strings(dicts.flatMap((dict) => [...dict.keys()])))],
-    ['values', func([p.dict], p.list, (dict) => [...dict.values()])],
+    ['keys', func([variadic(p.dict)], p.strings, (dicts) => strings(dicts.flatMap((dict) => [...counted(dict).keys()])))],
+    ['values', func([p.dict], p.list, (dict) => [...counted(dict).values()])],
     ['pick', func([p.dict, variadic(p.string)], p.dict, pick)],
-    ['omit', func([p.dict, variadic(p.string)], p.dict, omit)],
+    ['omit', func([p.dict, variadic(p.string)], p.dict, (dict, keys) => omit(counted(dict), keys))],
     ['merge', swallowing(false)],
     ['mergeOverwrite', swallowing(true)],
     ['mustMerge', merging(false)],

@@ -6,7 +6,7 @@ import { anySlice, Bytes, itemsOf, Slice, sliceOf, type Value } from '../value.t
 import { toInt } from './cast.ts'
 import { isEmpty } from './empty.ts'
 import { deepEqual } from './equal.ts'
-import { kindName } from './text.ts'
+import { kindName, prefixed } from './text.ts'
 
 const anyList = param(anySlice)
 const listOfListsType = sliceOf(anySlice)
@@ -56,7 +56,7 @@ export function listFunctions({ budget }: Environment): ReadonlyMap<string, Func
   return new Map<string, Func>([
     ...Object.entries(byName).flatMap(([name, each]): [string, Func][] => [
       [name, each],
-      [`must${name.charAt(0).toUpperCase()}${name.slice(1)}`, each],
+      [prefixed('must', name), each],
     ]),
     ['list', list],
     ['tuple', list],

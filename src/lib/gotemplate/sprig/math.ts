@@ -103,7 +103,8 @@ function until(start: bigint, stop: bigint, step: bigint, budget: Budget): Slice
   const distance = stop - start
   const isEmpty = distance < 0n ? step >= 0n : step <= 0n
   const count = isEmpty ? 0 : Number((distance + step - (distance < 0n ? -1n : 1n)) / step)
-  budget.steps(count)
+  // Each is an object.
+  budget.steps(4 * count)
   return new Slice(
     intSlice,
     Array.from({ length: count }, (_, index) => new Int(types.int, start + BigInt(index) * step)),

@@ -1,6 +1,7 @@
 /** sprig's path functions. Those for the system's paths are the same: Helm's are made for a Unix. Source: Go path. */
 
 import { type Func, func, p } from '../func.ts'
+import { prefixed } from './text.ts'
 
 export function pathFunctions(): ReadonlyMap<string, Func> {
   const byName: Record<string, Func> = {
@@ -13,7 +14,7 @@ export function pathFunctions(): ReadonlyMap<string, Func> {
   return new Map(
     Object.entries(byName).flatMap(([name, each]): [string, Func][] => [
       [name, each],
-      [`os${name.charAt(0).toUpperCase()}${name.slice(1)}`, each],
+      [prefixed('os', name), each],
     ]),
   )
 }

@@ -26,6 +26,11 @@ export function stringFunctions({ budget }: Environment): ReadonlyMap<string, Fu
   const text = (run: (text: string) => string) => func([p.string], p.string, run)
   const test = (run: (part: string, text: string) => boolean) => func([p.string, p.string], p.bool, run)
   const trim = func([p.string, p.string], p.string, trimAll)
+  const splitAll = (value: string, separator: string, count?: number) => {
+    const parts = split(value, separator, count)
+    budget.steps(parts.length)
+    return parts
+  }
   return new Map<string, Func>([
     ['abbrev', func([p.int, p.string], p.string, (width, value) => abbreviate(value, 0, Number(width)))],
     ['abbrevboth', func([p.int, p.int, p.string], p.string, abbreviateBoth)],
@@ -67,12 +72,14 @@ export function stringFunctions({ budget }: Environment): ReadonlyMap<string, Fu
     ['plural', func([p.string, p.string, p.int], p.string, (one, many, count) => (count === 1n ? one : many))],
     ['toString', func([p.any], p.string, strval)],
     ['toStrings', func([p.any], p.strings, stringList)],
-    ['split', func([p.string, p.string], p.stringMap, (separator, value) => numbered(split(value, separator)))],
+    ['split', func([p.string, p.string], p.stringMap, (separator, value) => numbered(splitAll(value, separator)))],
     [
       'splitn',
-      func([p.string, p.int, p.string], p.stringMap, (separator, count, value) => numbered(split(value, separator, Number(count)))),
+      func([p.string, p.int, p.string], p.stringMap, (separator, count, value) =>
+        numbered(splitAll(value, separator, Number(count))),
+      ),
     ],
-    ['splitList', func([p.string, p.string], p.strings, (separator, value) => strings(split(value, separator)))],
+    ['splitList', func([p.string, p.string], p.strings, (separator, value) => strings(splitAll(value, separator)))],
     ['join', func([p.string, p.any], p.string, (separator, value) => join(value, separator, budget))],
     ['sortAlpha', func([p.any], p.strings, sortAlpha)],
     ['hello', func([], p.string, () => 'Hello!')],

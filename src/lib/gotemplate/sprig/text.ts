@@ -71,6 +71,11 @@ export function trimSpace(text: string): string {
   return trimmed.slice(0, end)
 }
 
+/** `mustFirst` of `must` and `first`: the other names that sprig gives to the same function. */
+export function prefixed(prefix: string, name: string): string {
+  return `${prefix}${name.charAt(0).toUpperCase()}${name.slice(1)}`
+}
+
 /** The name of a value's kind, as reflect prints it; `invalid` for nil. */
 export function kindName(value: Value): string {
   return typeOf(value)?.kind ?? 'invalid'

@@ -28,6 +28,9 @@ describe('bounds of functions', () => {
     'until 9223372036854775807',
     'untilStep 0 -9223372036854775808 -1',
     'seq 1 4000000000',
+    '$x := list 1 }}{{ range until 30 }}{{ $x = concat $x $x }}{{ end',
+    '$x := until 100000 }}{{ $y := list }}{{ range until 100 }}{{ $y = append $y (reverse $x) }}{{ end',
+    '$x := repeat 100000 "x" }}{{ range until 100 }}{{ $y := splitList "" $x }}{{ end',
     '$l := until 3000 }}{{ range $l }}{{ $x := has -1 $l }}{{ end',
   ])('ends %s before it takes too long', limited)
 
