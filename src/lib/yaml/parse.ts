@@ -87,10 +87,11 @@ export function yamlError(reason: string, file: string | undefined, line?: numbe
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
 
-function refuseControlCharacters(text: string, { file, firstLine = 1 }: ParseOptions): void {
+function refuseControlCharacters(text: string, { file, dialect, firstLine = 1 }: ParseOptions): void {
   const at = text.search(FORBIDDEN)
   if (at < 0) return
-  throw yamlError('control characters are not allowed', file, firstLine + text.slice(0, at).split('\n').length - 1)
+  const line = firstLine + text.slice(0, at).split('\n').length - 1
+  throw yamlError('control characters are not allowed', file, dialect === 'kyaml' ? line : 0)
 }
 
 /** A problem of the grammar rather than of a token; go-yaml counts its lines from 0. */
