@@ -288,8 +288,8 @@ class Decoder {
       return typeof value === 'number' ? formatNumber(value) : String(value)
     }
     const [type, key] = value === null ? ['%!s(<nil>)', '<nil>'] : ['uint64', goSyntax(value)]
-    const value = this.decode(valueNode)
-    const spelled = value === null ? '<nil>' : goSyntax(value)
+    const held = this.decode(valueNode)
+    const spelled = held === null ? '<nil>' : goSyntax(held)
     const reason = `unsupported map key of type: ${type}, key: ${key}, value: ${spelled}`
     throw new ParseError(reason, placeOf(this.#options.file, node))
   }
