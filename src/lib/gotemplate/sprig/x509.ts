@@ -53,7 +53,8 @@ export function createCertificate(template: CertificateTemplate, owner: PrivateK
   const spki = publicKeyInfo(owner)
   const subject = nameOf(template.commonName)
   const issuer = signer.certificate?.subject ?? subject
-  if (signer.certificate && !publicKeyOf(signer.key).equals(signer.certificate.publicKey)) {
+  // Not by KeyObject.equals: for keys of two kinds it leaves an error behind in OpenSSL, which the next reading of a key reports.
+  if (signer.certificate && !spkiOf(publicKeyOf(signer.key)).equals(spkiOf(signer.certificate.publicKey))) {
     throw new FuncError("x509: provided PrivateKey doesn't match parent's PublicKey")
   }
   const authorityKeyId = issuer.equals(subject) ? undefined : signer.certificate?.subjectKeyId
@@ -102,7 +103,11 @@ function publicKeyOf({ key }: PrivateKey): KeyObject {
 function publicKeyInfo(owner: PrivateKey): Buffer {
   if (owner.kind === 'dsa') throw new FuncError('x509: unsupported public key type: *dsa.PublicKey')
   if (owner.kind === 'x25519') throw new FuncError('x509: unsupported public key type: *ecdh.PublicKey')
-  return publicKeyOf(owner).export({ type: 'spki', format: 'der' })
+  return spkiOf(publicKeyOf(owner))
+}
+
+function spkiOf(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' })
 }
 
 /** A name that has only a common name, or nothing. */
