@@ -91,7 +91,8 @@ function refuseControlCharacters(text: string, { file, dialect, firstLine = 1 }:
   const at = text.search(FORBIDDEN)
   if (at < 0) return
   const line = firstLine + text.slice(0, at).split('\n').length - 1
-  throw yamlError('control characters are not allowed', file, dialect === 'kyaml' ? line : 0)
+  // go-yaml 2 does not know the line: it helps who has the file.
+  throw yamlError('control characters are not allowed', file, dialect === 'kyaml' || file !== undefined ? line : 0)
 }
 
 /** A problem of the grammar rather than of a token; go-yaml counts its lines from 0. */
