@@ -44,6 +44,18 @@ export function anyLoop<T extends FluxObject>(loop: Loop<T>): AnyLoop {
   return { kind: loop.kind, controller: loop.controller, wire: (options) => new LoopController(loop, options) }
 }
 
+/** The objects of a kind that this process works on: those of its namespaces and its shard. */
+export function ownObjects<T extends FluxObject>(
+  kind: Kind,
+  { informers, flags }: Pick<Environment, 'informers' | 'flags'>,
+): Informer<T> {
+  return informers.get<T>(kind, {
+    ...(flags.watchLabelSelector !== '' && { labelSelector: flags.watchLabelSelector }),
+    ...(!flags.watchAllNamespaces && { namespace: flags.runtimeNamespace }),
+    transform: withoutManagedFields,
+  })
+}
+
 /** How long a run may take to end after it was told to. */
 const lastWordsMs = 2_000
 
@@ -96,11 +108,7 @@ class LoopController<T extends FluxObject> implements Controller {
       longestRunningSeconds: () => this.#queue.running.longestMs / 1000,
       unfinishedSeconds: () => this.#queue.running.totalMs / 1000,
     })
-    this.#informer = informers.get<T>(loop.kind, {
-      ...(flags.watchLabelSelector !== '' && { labelSelector: flags.watchLabelSelector }),
-      ...(!flags.watchAllNamespaces && { namespace: flags.runtimeNamespace }),
-      transform: withoutManagedFields,
-    })
+    this.#informer = ownObjects<T>(loop.kind, { informers, flags })
   }
 
   sync(signal: AbortSignal): Promise<void> {

@@ -19,6 +19,8 @@ export interface ManagerOptions {
   readonly podName?: string | undefined
   /** Called before the loops of a controller begin to work, once this process may work as it. */
   readonly onLeading?: (controller: string) => void
+  /** Called when the last event has been told, before other processes may take over: what works beside the loops ends here. */
+  readonly onStopping?: () => Promise<void>
   /** Told when the servers listen. */
   readonly onListening?: (ports: { readonly metrics: number; readonly health: number }) => void
 }
@@ -61,6 +63,7 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   }
 
   await recorder.close(eventGraceMs)
+  await options.onStopping?.()
   await leadership.release()
   await closeAll(options, servers)
   environment.log.info({}, 'stopped')

@@ -61,8 +61,20 @@ export interface Metrics {
   built(): void
   apiRequest(report: ApiRequestReport): void
   leader(lease: string, isLeader: boolean): void
-  eventDropped(sink: 'kubernetes' | 'webhook', reason: 'full' | 'rate' | 'failed'): void
+  eventDropped(sink: 'kubernetes' | 'webhook' | 'notification', reason: 'full' | 'rate' | 'failed'): void
+  /** A call of one of the notification controller's servers has begun; returns what to call when it was answered. */
+  httpCall(server: HttpServer, handler: string): (answer: HttpAnswer) => void
   close(): void
+}
+
+/** Part of the metrics' names. */
+export type HttpServer = 'event' | 'receiver'
+
+export interface HttpAnswer {
+  readonly method: string
+  readonly code: number
+  readonly durationSeconds: number
+  readonly sizeBytes: number
 }
 
 const loopProbeMs = 50
@@ -225,7 +237,7 @@ export function createMetrics(): Metrics {
   })
   const dropped = new Counter({
     name: 'flux_events_dropped_total',
-    help: 'Events that were not delivered, by sink (kubernetes, webhook) and by why: queue full, rate limit, delivery failed.',
+    help: 'Events that were not delivered, by sink (kubernetes, webhook, notification) and by why: queue full, rate limit, delivery failed.',
     labelNames: ['sink', 'reason'] as const,
     registers,
   })
@@ -235,8 +247,35 @@ export function createMetrics(): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   })
+  const httpServers = { event: httpMetrics('event', 'events'), receiver: httpMetrics('receiver', 'webhook receiver') }
   const stopProbe = probeEventLoop((seconds) => loopDelay.observe(seconds))
   const appliedAs = new Map<string, string>()
+
+  /** Source: go-http-metrics as upstream sets it up. */
+  function httpMetrics(server: HttpServer, of: string) {
+    const labelNames = ['handler', 'method', 'code'] as const
+    const seconds = new Histogram({
+      name: `gotk_${server}_http_request_duration_seconds`,
+      help: `Latency of the calls of the ${of} server.`,
+      labelNames,
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    })
+    const bytes = new Histogram({
+      name: `gotk_${server}_http_response_size_bytes`,
+      help: `Size of the answers of the ${of} server.`,
+      labelNames,
+      buckets: exponential(100, 10, 8),
+      registers,
+    })
+    const inflight = new Gauge({
+      name: `gotk_${server}_http_requests_inflight`,
+      help: `Number of calls that the ${of} server is handling.`,
+      labelNames: ['handler'] as const,
+      registers,
+    })
+    return { seconds, bytes, inflight }
+  }
 
   function queueGauge(gauge: string, help: string, read: (queue: QueueReport) => number): void {
     new Gauge({
@@ -299,6 +338,15 @@ export function createMetrics(): Metrics {
     },
     leader: (lease, isLeader) => leaders.set({ name: lease }, isLeader ? 1 : 0),
     eventDropped: (sink, reason) => dropped.inc({ sink, reason }),
+    httpCall(server, handler) {
+      const { seconds, bytes, inflight } = httpServers[server]
+      inflight.inc({ handler })
+      return ({ method, code, durationSeconds, sizeBytes }) => {
+        inflight.dec({ handler })
+        seconds.observe({ handler, method, code }, durationSeconds)
+        bytes.observe({ handler, method, code }, sizeBytes)
+      }
+    },
     close: stopProbe,
   }
 

@@ -54,6 +54,8 @@ export interface Loop<T extends FluxObject = FluxObject> {
   readonly inProgress?: string
   /** Fields that are part of the API and not built yet: an object that uses one is Stalled with its name. */
   readonly unsupported: readonly UnsupportedField<T>[]
+  /** Whether its events are of interest in the cluster only: they are recorded there, and neither posted nor delivered. */
+  readonly isQuiet?: boolean
   /** What, besides the object itself, queues it. */
   readonly watches: readonly Watch<T>[]
   /**
@@ -145,6 +147,8 @@ export interface Outcome<T extends FluxObject = FluxObject> {
   readonly status?: { readonly [F in keyof StatusOf<T>]?: StatusOf<T>[F] | undefined }
   /** When to run again; the runtime adds the jitter. Absent: when something changes. */
   readonly requeueAfterMs?: number
+  /** The next run is due after that time to the millisecond, without jitter. */
+  readonly isPunctual?: boolean
   /** Posted after the status is written. */
   readonly event?: EventDraft
 }
@@ -190,14 +194,17 @@ export class Retryable extends Error {
   readonly reason: string
   readonly retryMs: number | undefined
   readonly metadata: EventDraft['metadata']
+  /** Reason of the Event where it is not the condition's. */
+  readonly eventReason: string | undefined
   constructor(
     reason: string,
     message: string,
-    options: ErrorOptions & { retryMs?: number; metadata?: EventDraft['metadata'] } = {},
+    options: ErrorOptions & { retryMs?: number; metadata?: EventDraft['metadata']; eventReason?: string } = {},
   ) {
     super(message, options)
     this.reason = reason
     this.retryMs = options.retryMs
     this.metadata = options.metadata
+    this.eventReason = options.eventReason
   }
 }

@@ -191,7 +191,7 @@ export class Run<T extends FluxObject> {
     await this.#writeFinal()
     if (outcome.event) this.#event(outcome.event)
     // As in Go, an interval of 0 means never: it must not become a busy loop.
-    const afterMs = outcome.requeueAfterMs ? this.#jittered(outcome.requeueAfterMs) : undefined
+    const afterMs = outcome.requeueAfterMs ? this.#planned(outcome.requeueAfterMs, outcome.isPunctual ?? false) : undefined
     this.#log.info({ durationMs: this.#durationMs(), nextRunMs: afterMs && Math.round(afterMs) }, 'reconciliation finished')
     return { result: 'success', ...(afterMs !== undefined && { next: { afterMs, cause: 'interval' } }) }
   }
@@ -237,7 +237,7 @@ export class Run<T extends FluxObject> {
     await this.#writeFailure(error.reason, error.message)
     this.#event({
       severity: 'error',
-      reason: error.reason,
+      reason: error.eventReason ?? error.reason,
       message: error.message,
       ...(error.metadata && { metadata: error.metadata }),
     })
@@ -342,7 +342,8 @@ export class Run<T extends FluxObject> {
   }
 
   #event(event: EventDraft): void {
-    this.#options.recorder.record(this.#object, this.#options.loop.controller, event)
+    const { recorder, loop } = this.#options
+    recorder.record(this.#object, loop.controller, loop.isQuiet ? { ...event, isLocal: true } : event)
   }
 
   #draftOf(object: T): StatusDraft<T> {
@@ -352,7 +353,8 @@ export class Run<T extends FluxObject> {
   }
 
   /** Source: interval × (1 ± p), uniformly. */
-  #jittered(ms: number): number {
+  #planned(ms: number, isPunctual: boolean): number {
+    if (isPunctual) return ms
     const share = this.#options.environment.flags.intervalJitterPercentage / 100
     return ms * (1 + share * (2 * (this.#options.random ?? Math.random)() - 1))
   }
