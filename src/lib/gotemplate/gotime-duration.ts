@@ -68,7 +68,8 @@ export function parseDuration(text: string): bigint {
   let total = 0n
   while (rest !== '') {
     const [term = '', digits = '', dot = '', fraction = '', unitName = ''] = /^(\d*)(\.?)(\d*)([^.\d]*)/.exec(rest) ?? []
-    if ((digits === '' && dot === '') || BigInt(digits) > limit) throw durationError('invalid duration', text)
+    // Before the number is made: a long one takes long.
+    if ((digits === '' && dot === '') || digits.replace(/^0+/, '').length > 19) throw durationError('invalid duration', text)
     if (digits === '' && fraction === '') throw durationError('invalid duration', text)
     if (unitName === '') throw durationError('missing unit in duration', text)
     const unit = units.get(unitName)

@@ -3,10 +3,11 @@
 import type { Environment } from '../environment.ts'
 import { type Func, FuncError, func, p } from '../func.ts'
 import { Time, timeParam, zeroTime } from '../gotime.ts'
-import { clampInt64, formatDuration, hour, minute, parseDuration, roundDuration, second } from '../gotime-duration.ts'
+import { formatDuration, hour, maxInt64, minInt64, minute, parseDuration, roundDuration, second } from '../gotime-duration.ts'
 import { formatTime } from '../gotime-format.ts'
 import { type Location, loadLocation, localLocation, utc } from '../gotime-location.ts'
 import { parseTime } from '../gotime-parse.ts'
+import { NumError, parseInt as parseGoInt } from '../strconv.ts'
 import { Int, types, type Value } from '../value.ts'
 
 const htmlLayout = '2006-01-02'
@@ -110,8 +111,15 @@ function agoTime(value: Value, clock: Clock): Time {
 /** The number in a text or an int64; 0 for anything else. */
 function secondsOf(value: Value): bigint {
   if (isInt(value, 'int64')) return value.value
-  if (typeof value !== 'string' || !/^[-+]?\d+$/.test(value)) return 0n
-  return clampInt64(BigInt(value.replace(/^\+/, '')))
+  if (typeof value !== 'string') return 0n
+  try {
+    return parseGoInt(value)
+  } catch (error) {
+    if (!(error instanceof NumError)) throw error
+    // sprig does not look at the error, with which a number out of range comes as the nearest one.
+    if (!error.isRange) return 0n
+    return value.startsWith('-') ? minInt64 : maxInt64
+  }
 }
 
 /** The duration that a text, an int64 of nanoseconds or the time since a time is; 0 for anything else. */
