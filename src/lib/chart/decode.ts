@@ -1,6 +1,7 @@
 /** JSON into typed records as Go's encoding/json does it, after sigs.k8s.io/yaml has spelled numbers as text where text is wanted. */
 
 import { BuildError } from '../errors.ts'
+import { quote } from '../gotemplate/strconv.ts'
 import type { Json } from '../json.ts'
 import { formatFloat, type Node, parseNodes } from '../yaml/index.ts'
 import { readYaml, typeMismatch } from './yaml.ts'
@@ -19,6 +20,8 @@ export interface Place {
   readonly path: readonly string[]
   /** The numbers that the text writes as floats: JSON no longer tells `1e7` from `10000000`. */
   readonly floats: Pick<ReadonlySet<number>, 'has'>
+  /** Fields that a struct does not have are refused. */
+  readonly isStrict?: boolean
 }
 
 interface FieldOf<T> {
@@ -45,8 +48,8 @@ export function decodeYaml<T>(text: string, shape: Shape<T>, previous?: T): T | 
 }
 
 /** Reads a value that is parsed already; its integers are those that have no fraction. @throws BuildError as decodeYaml does */
-export function decodeValue<T>(json: Json, shape: Shape<T>): T | undefined {
-  return shape.read(json, { path: [], floats: new Set() }, undefined)
+export function decodeValue<T>(json: Json, shape: Shape<T>, { isStrict = false } = {}): T | undefined {
+  return shape.read(json, { path: [], floats: new Set(), isStrict }, undefined)
 }
 
 function floatsOf(text: string): ReadonlySet<number> {
@@ -149,6 +152,7 @@ export function struct<T extends object>(name: string, type: string, fields: Fie
       // In the order in which json.Marshal has written them: the first fault is the one that is told.
       for (const given of Object.keys(json).sort(byBytes)) {
         const key = keys.find((key) => fields[key].json === given) ?? keys.find((key) => equalFold(fields[key].json, given))
+        if (key === undefined && place.isStrict) throw new BuildError(`${decoding}json: unknown field ${quote(given)}`)
         if (key === undefined) continue
         const { json: field, shape, embedded = [] } = fields[key]
         const at = { ...place, struct: name, path: place.path.concat(embedded, field) }
@@ -177,8 +181,11 @@ function equalFold(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase()
 }
 
+/** What sigs.k8s.io/yaml says before an error of encoding/json. */
+export const decoding = 'error unmarshaling JSON: while decoding JSON: '
+
 /** The error of a value that does not fit. */
 export function mismatch(json: Json, shape: { readonly type: string }, { struct, path }: Place): BuildError {
   const where = struct === undefined ? 'Go value' : `Go struct field ${struct}.${path.join('.')}`
-  return new BuildError(`error unmarshaling JSON: while decoding JSON: ${typeMismatch(json, `${where} of type ${shape.type}`)}`)
+  return new BuildError(`${decoding}${typeMismatch(json, `${where} of type ${shape.type}`)}`)
 }

@@ -5,7 +5,7 @@ import { utc } from '../gotemplate/gotime-location.ts'
 import { parseTime } from '../gotemplate/gotime-parse.ts'
 import { type Json, parseJson } from '../json.ts'
 import { loadFirst } from '../yaml/index.ts'
-import { decodeValue, listOf, mismatch, pointerTo, type Shape, struct, text } from './decode.ts'
+import { anything, decodeValue, decoding, listOf, mismatch, pointerTo, type Shape, struct, text } from './decode.ts'
 import { type Given, metadataFields } from './metadata.ts'
 
 /** A text that is written as one: sigs.k8s.io/yaml does not spell numbers for the fields of an embedded struct. */
@@ -33,9 +33,9 @@ const time: Shape<string> = {
   },
 }
 
-function mapOf<T>(of: Shape<T>): Shape<ReadonlyMap<string, T | undefined>> {
+function mapOf<T>(of: Shape<T>, type: string): Shape<ReadonlyMap<string, T | undefined>> {
   return {
-    type: `map[string]${of.type}`,
+    type: `map[string]${type}`,
     read(json, place, _previous) {
       if (json === null) return undefined
       if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
@@ -56,6 +56,16 @@ interface Index {
   readonly entries: ReadonlyMap<string, readonly (EntryDraft | undefined)[] | undefined>
 }
 
+interface UnreadField {
+  readonly json: string
+  readonly shape: Shape<Json>
+}
+
+/** Fields that are known, so that an index may have them. */
+function unread(...names: readonly string[]): Record<string, UnreadField> {
+  return Object.fromEntries(names.map((json) => [json, { json, shape: anything }]))
+}
+
 /** An entry as the file gives it: not checked yet. */
 export type EntryDraft = Partial<Entry>
 
@@ -64,12 +74,14 @@ const entry = struct<Entry>('ChartVersion', 'repo.ChartVersion', {
   urls: { json: 'urls', shape: listOf(text) },
   created: { json: 'created', shape: time },
   digest: { json: 'digest', shape: text },
+  ...unread('removed', 'checksum', 'engine', 'tillerVersion', 'url'),
 })
 
 const index = struct<Index>('IndexFile', 'repo.IndexFile', {
   apiVersion: { json: 'apiVersion', shape: text },
   generated: { json: 'generated', shape: time },
-  entries: { json: 'entries', shape: mapOf(listOf(pointerTo(entry))) },
+  entries: { json: 'entries', shape: mapOf(listOf(pointerTo(entry)), 'repo.ChartVersions') },
+  ...unread('serverInfo', 'publicKeys', 'annotations'),
 })
 
 /**
@@ -78,15 +90,13 @@ const index = struct<Index>('IndexFile', 'repo.IndexFile', {
  */
 export function readIndexFile(text: string): Partial<Index> {
   const json = asJson(text)
-  if (json === undefined) return decodeValue(strictYaml(text), index) ?? {}
+  if (json === undefined) return decodeValue(strictYaml(text), index, { isStrict: true }) ?? {}
   try {
     return decodeValue(json, index) ?? {}
   } catch (error) {
     throw new BuildError(messageOf(error).replace(decoding, ''), {}, { cause: error })
   }
 }
-
-const decoding = 'error unmarshaling JSON: while decoding JSON: '
 
 function asJson(text: string): Json | undefined {
   if (!/^[ \t\r\n]*\{/.test(text)) return undefined

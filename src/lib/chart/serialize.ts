@@ -2,8 +2,10 @@
 
 import { messageOf } from '../errors.ts'
 import { type Budget, LimitError } from '../gotemplate/environment.ts'
+import { FuncError } from '../gotemplate/func.ts'
 import { jsonToValue, marshalJson, parseGoJson, valueToJson } from '../gotemplate/gojson.ts'
 import { anyMap, type Dict, isList, TypedMap, type Value } from '../gotemplate/value.ts'
+import type { Json } from '../json.ts'
 import { emit } from '../yaml/index.ts'
 import { decodeToml, encodeToml, type TomlEnvironment, TomlPanic } from './toml.ts'
 import { readYaml, typeMismatch } from './yaml.ts'
@@ -16,7 +18,16 @@ export function toYaml(value: Value): string {
 
 /** `mustToYaml`. @throws FuncError for what JSON cannot say. */
 export function mustToYaml(value: Value): string {
-  return withoutNewline(emit(valueToJson(value)))
+  return withoutNewline(emit(jsonOf(value)))
+}
+
+function jsonOf(value: Value): Json {
+  try {
+    return valueToJson(value)
+  } catch (error) {
+    if (error instanceof FuncError) throw new FuncError(`error marshaling into JSON: ${error.message}`, { cause: error })
+    throw error
+  }
 }
 
 /** `toYamlPretty`: go-yaml 3, which reads the Go value itself and indents lists. */
