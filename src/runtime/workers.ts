@@ -83,8 +83,11 @@ type FromThread =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
   | { readonly id: number; readonly ok: false; readonly error: WireError }
 
-/** A small young generation costs a little time and saves 30 MiB a thread. */
-const threadMemory: ResourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 16 }
+/**
+ * A small young generation costs a little time and saves 30 MiB a thread. Templates of charts may include each other a thousand deep,
+ * as with Helm: that takes more stack than the 4 MiB that threads have else.
+ */
+const threadMemory: ResourceLimits = { maxOldGenerationSizeMb: 1024, maxYoungGenerationSizeMb: 16, stackSizeMb: 16 }
 
 function spareCores(): number {
   return Math.min(4, Math.max(1, availableParallelism() - 1))
