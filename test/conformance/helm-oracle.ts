@@ -43,7 +43,10 @@ export class HelmOracle {
     const child = spawn(this.#program, [], { stdio: 'pipe', env: { ...process.env, TZ: 'UTC', GOMEMLIMIT: '1GiB' } })
     child.stderr.resume()
     child.stdin.on('error', () => {})
-    createInterface({ input: child.stdout }).on('line', (line) => this.#waiting.shift()?.(JSON.parse(line)))
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      // A process that is ended while it writes leaves a part of a line.
+      if (line.endsWith('}')) this.#waiting.shift()?.(JSON.parse(line))
+    })
     child.once('close', () => {
       this.#process = undefined
       for (const resolve of this.#waiting.splice(0)) resolve(undefined)

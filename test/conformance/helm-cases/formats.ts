@@ -2,7 +2,7 @@
 
 import type { Random } from '../random.ts'
 
-const VERBS = [...'vvvvddsssqxXtTfgeGEbcoOUFjw!%']
+const VERBS = [...'vvvvddsssqxXtTfgeGEbcoOUFw!%']
 const FLAGS = ['', '', '', '', '+', '-', '#', ' ', '0', '+#', '-0', '# ', '+-', ' 0', '#0', '+0', '0-']
 const WIDTHS = ['', '', '', '5', '10', '1', '08', '*', '20', '[1]*', '0']
 const PRECISIONS = ['', '', '', '.2', '.0', '.', '.5', '.*', '.10', '.[2]*', '.1', '.-1']
