@@ -11,19 +11,19 @@ export type ConditionChanges = ReadonlyMap<string, ConditionState | undefined>
 /** Longest message of a condition, in characters. Source: Kustomization trims to it; the API allows 32768. */
 export const longestMessage = 20_000
 
-/** A run that succeeded. */
-export function succeeded(ready: { readonly reason: string; readonly message: string }): ConditionChanges {
-  return new Map([
-    ['Ready', { status: 'True', ...ready }],
-    ['Reconciling', undefined],
+/** A run that came to its end; `retrying` is what goes on. */
+export function settled(ready: ConditionState, retrying?: string): ConditionChanges {
+  return new Map<string, ConditionState | undefined>([
+    ['Ready', ready],
+    ['Reconciling', retrying === undefined ? undefined : reconciling(retrying)],
     ['Stalled', undefined],
   ])
 }
 
-/** A run that only an edit of the object can mend. */
-export function stalled(reason: string, message: string): ConditionChanges {
-  return new Map([
-    ['Ready', { status: 'False', reason, message }],
+/** A run that only an edit of the object can mend. `ready` is for where Ready says something else. */
+export function stalled(reason: string, message: string, ready?: ConditionState): ConditionChanges {
+  return new Map<string, ConditionState | undefined>([
+    ['Ready', ready ?? { status: 'False', reason, message }],
     ['Reconciling', undefined],
     ['Stalled', { status: 'True', reason, message }],
   ])
@@ -33,14 +33,22 @@ export function stalled(reason: string, message: string): ConditionChanges {
  * A run that is tried again. `progress` is what the run said last, or what Reconciling says already; without either there is no
  * Reconciling: the work had not begun.
  */
-export function failed(reason: string, message: string, progress: string | undefined): ConditionChanges {
+export function failed(
+  ready: ConditionState,
+  progress: string | undefined,
+  reason: ReconcilingReason = 'ProgressingWithRetry',
+): ConditionChanges {
   return new Map<string, ConditionState | undefined>([
-    ['Ready', { status: 'False', reason, message }],
+    ['Ready', ready],
     ['Stalled', undefined],
-    ...(progress === undefined
-      ? []
-      : [['Reconciling', { status: 'True', reason: 'ProgressingWithRetry', message: progress }] as const]),
+    ...(progress === undefined ? [] : [['Reconciling', reconciling(progress, reason)] as const]),
   ])
+}
+
+type ReconcilingReason = 'Progressing' | 'ProgressingWithRetry'
+
+function reconciling(message: string, reason: ReconcilingReason = 'ProgressingWithRetry'): ConditionState {
+  return { status: 'True', reason, message }
 }
 
 /** A run under way. `ready` is the message of Ready=Unknown; without it Ready stays as it is. */

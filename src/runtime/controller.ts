@@ -177,7 +177,7 @@ class LoopController<T extends FluxObject> implements Controller {
     this.#queue.add(key, cause)
     // What it waited for may be there: whoever asked for the run still goes first.
     if (this.#asked.delete(keyText(key))) this.#queue.add(key, 'requested')
-    this.#runs.get(keyText(key))?.run.interrupt()
+    this.#runs.get(keyText(key))?.run.interrupt(cause)
   }
 
   #gone(key: Key): void {
@@ -225,7 +225,7 @@ class LoopController<T extends FluxObject> implements Controller {
       slot,
       signal: this.#work.signal,
       writable: this.#writing.signal,
-      isPreempted: () => this.#queue.isDue(key) || this.#intake.signal.aborted || !this.#informer.store.get(key),
+      isPreempted: (through) => this.#queue.isDue(key, through) || this.#intake.signal.aborted || !this.#informer.store.get(key),
       written: (written) => this.#remember(written),
       ...(random && { random }),
     })

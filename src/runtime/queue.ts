@@ -137,14 +137,14 @@ export class Queue {
     else this.#discard(item)
   }
 
-  /** Whether a run is asked for now, beside the one that may be running. */
-  isDue(key: Key): boolean {
+  /** Whether a run is asked for now, beside the one that may be running, by another cause than those given. */
+  isDue(key: Key, besides: ReadonlySet<Cause> = new Set()): boolean {
     const now = this.#now()
     return (
       this.#items
         .get(keyText(key))
-        ?.causes.values()
-        .some((at) => at <= now) ?? false
+        ?.causes.entries()
+        .some(([cause, at]) => at <= now && !besides.has(cause)) ?? false
     )
   }
 

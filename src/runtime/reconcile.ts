@@ -52,6 +52,8 @@ export interface Loop<T extends FluxObject = FluxObject> {
    * turns Unknown, with the message of `progress`, when it was absent, Unknown or of another generation.
    */
   readonly inProgress?: string
+  /** Reason of Reconciling after a run that failed or waits. Absent: ProgressingWithRetry. */
+  readonly afterFailure?: 'Progressing'
   /** Fields that are part of the API and not built yet: an object that uses one is Stalled with its name. */
   readonly unsupported: readonly UnsupportedField<T>[]
   /** Whether its events are of interest in the cluster only: they are recorded there, and neither posted nor delivered. */
@@ -103,9 +105,9 @@ export interface Context<T extends FluxObject = FluxObject> extends Environment 
   readonly startedAt: number
   /**
    * Says what the run does now: the message of Reconciling (and Ready=Unknown). Written to the API only when the run lasts
-   * longer than a second, so that quick runs cost one patch.
+   * longer than a second, so that quick runs cost one patch. `unready`: Ready turns Unknown with it, whatever it was.
    */
-  progress(message: string): void
+  progress(message: string, options?: { readonly unready?: boolean }): void
   /** Sets status fields; written with the next patch. `undefined` removes a field. */
   set(status: { readonly [F in keyof StatusOf<T>]?: StatusOf<T>[F] | undefined }): void
   /** As `set`, and writes now if it changes anything; the patch states the resourceVersion that it is based on. */
@@ -119,8 +121,15 @@ export interface Context<T extends FluxObject = FluxObject> extends Environment 
    * starts at once) or at shutdown. The last `progress` message is written to the API when the wait does not end at once.
    * `early`: nothing has been done yet. Then a wait is no news before it has lasted five seconds, and what caused the run is left to
    * the next one when it ends here.
+   * `through`: causes that do not end the wait; they ask for a run after this one.
+   * @throws Preempted, which must reach the runtime: nothing failed.
    */
-  parked<R>(wait: (signal: AbortSignal) => Promise<R>, options?: { readonly early?: boolean }): Promise<R>
+  parked<R>(wait: (signal: AbortSignal) => Promise<R>, options?: ParkOptions): Promise<R>
+}
+
+export interface ParkOptions {
+  readonly early?: boolean
+  readonly through?: ReadonlySet<Cause>
 }
 
 export interface ConditionState {
@@ -140,10 +149,12 @@ export interface EventDraft {
   readonly isLocal?: boolean
 }
 
-/** A run that succeeded: Ready becomes True. */
+/** A run that did all that is to be done now. */
 export interface Outcome<T extends FluxObject = FluxObject> {
-  /** Reason and message of Ready. */
-  readonly ready: { readonly reason: string; readonly message: string }
+  /** Ready: True unless it says otherwise. */
+  readonly ready: { readonly reason: string; readonly message: string; readonly status?: ConditionState['status'] }
+  /** What is tried again at the next run: the message of Reconciling, which otherwise goes. */
+  readonly retrying?: string
   readonly status?: { readonly [F in keyof StatusOf<T>]?: StatusOf<T>[F] | undefined }
   /** When to run again; the runtime adds the jitter. Absent: when something changes. */
   readonly requeueAfterMs?: number
@@ -153,16 +164,28 @@ export interface Outcome<T extends FluxObject = FluxObject> {
   readonly event?: EventDraft
 }
 
+/** How a run that failed shows. */
+export interface FailureOptions extends ErrorOptions {
+  /** What Ready says where it is not the failure itself. */
+  readonly ready?: ConditionState | undefined
+  /** The loop has posted what there is to tell: no Event. */
+  readonly silent?: boolean
+}
+
 /** Will not work until somebody edits the spec. */
 export class Stalled extends Error {
   override readonly name = 'Stalled'
   readonly reason: string
   /** Whether status.observedGeneration advances. */
   readonly observed: boolean
-  constructor(reason: string, message: string, options: ErrorOptions & { observed?: boolean } = {}) {
+  readonly ready: ConditionState | undefined
+  readonly silent: boolean
+  constructor(reason: string, message: string, options: FailureOptions & { observed?: boolean } = {}) {
     super(message, options)
     this.reason = reason
     this.observed = options.observed ?? true
+    this.ready = options.ready
+    this.silent = options.silent ?? false
   }
 }
 
@@ -196,15 +219,38 @@ export class Retryable extends Error {
   readonly metadata: EventDraft['metadata']
   /** Reason of the Event where it is not the condition's. */
   readonly eventReason: string | undefined
+  readonly ready: ConditionState | undefined
+  /** What is tried again: the message of Reconciling, then with reason ProgressingWithRetry. */
+  readonly retrying: string | undefined
+  readonly silent: boolean
   constructor(
     reason: string,
     message: string,
-    options: ErrorOptions & { retryMs?: number; metadata?: EventDraft['metadata']; eventReason?: string } = {},
+    options: FailureOptions & {
+      retryMs?: number
+      metadata?: EventDraft['metadata']
+      eventReason?: string
+      retrying?: string
+    } = {},
   ) {
     super(message, options)
     this.reason = reason
     this.retryMs = options.retryMs
     this.metadata = options.metadata
     this.eventReason = options.eventReason
+    this.ready = options.ready
+    this.retrying = options.retrying
+    this.silent = options.silent ?? false
+  }
+}
+
+/** Something happened to the object of a run that waited: the run ends, and the next one begins at once. */
+export class Preempted extends Error {
+  override readonly name = 'Preempted'
+  /** Before anything was done. */
+  readonly early: boolean
+  constructor({ early = false } = {}) {
+    super('preempted')
+    this.early = early
   }
 }

@@ -11,11 +11,15 @@ import { type Logger, redactText } from './log.ts'
 import type { RunResult } from './metrics.ts'
 import type { Turn } from './queue.ts'
 import {
+  type Cause,
+  type ConditionState,
   type Context,
   type Environment,
   type EventDraft,
   type Loop,
   type Outcome,
+  type ParkOptions,
+  Preempted,
   Retryable,
   Stalled,
   Waiting,
@@ -46,8 +50,8 @@ export interface RunOptions<T extends FluxObject> {
   /** Aborted when nothing may be written any more. */
   readonly writable: AbortSignal
   readonly slot: Slot
-  /** Whether another run of the object is asked for already, or no more waiting is wanted. */
-  isPreempted(): boolean
+  /** Whether another run of the object is asked for already, by another cause than these, or no more waiting is wanted. */
+  isPreempted(through?: ReadonlySet<Cause>): boolean
   /** Called with the API server's answer to each of our writes of the object. */
   written(object: T): void
   /** Uniform in [0, 1). */
@@ -62,17 +66,6 @@ const patientMs = 5_000
 const briefMs = 100
 const mostConflicts = 8
 
-/** Ends a run that waited when something happened to its object. Never leaves this file. */
-class Preempted extends Error {
-  override readonly name = 'Preempted'
-  /** Before anything was done. */
-  readonly early: boolean
-  constructor(early: boolean) {
-    super('preempted')
-    this.early = early
-  }
-}
-
 export class Run<T extends FluxObject> {
   readonly #options: RunOptions<T>
   readonly #causes: Turn['causes']
@@ -82,8 +75,9 @@ export class Run<T extends FluxObject> {
   #object: T
   #draft: StatusDraft<T>
   #message: string | undefined
-  #park: AbortController | undefined
+  #park: { readonly controller: AbortController; readonly through: ReadonlySet<Cause> } | undefined
   #isLong = false
+  #isUnready = false
   #endQuick = () => {}
   #ended = false
 
@@ -97,9 +91,9 @@ export class Run<T extends FluxObject> {
     this.#started = options.environment.clock.monotonic()
   }
 
-  /** Ends the run if it is parked: something happened to its object. */
-  interrupt(): void {
-    this.#park?.abort()
+  /** Ends the run if it is parked: something happened to its object, or (without a cause) no more waiting is wanted. */
+  interrupt(cause?: Cause): void {
+    if (cause === undefined || !this.#park?.through.has(cause)) this.#park?.controller.abort()
   }
 
   /** The run, to its end. Throws only what is a fault of the runtime itself. */
@@ -187,13 +181,20 @@ export class Run<T extends FluxObject> {
 
   async #succeeded(outcome: Outcome<T>): Promise<RunEnd> {
     this.#draft.set({ ...outcome.status, observedGeneration: this.#object.metadata.generation })
-    this.#draft.conditions(conditions.succeeded(outcome.ready))
+    const ready = { status: 'True', ...outcome.ready, message: redactText(outcome.ready.message) } as const
+    this.#draft.conditions(conditions.settled(ready, outcome.retrying))
     await this.#writeFinal()
     if (outcome.event) this.#event(outcome.event)
     // As in Go, an interval of 0 means never: it must not become a busy loop.
     const afterMs = outcome.requeueAfterMs ? this.#planned(outcome.requeueAfterMs, outcome.isPunctual ?? false) : undefined
-    this.#log.info({ durationMs: this.#durationMs(), nextRunMs: afterMs && Math.round(afterMs) }, 'reconciliation finished')
-    return { result: 'success', ...(afterMs !== undefined && { next: { afterMs, cause: 'interval' } }) }
+    const fields = { durationMs: this.#durationMs(), nextRunMs: afterMs && Math.round(afterMs) }
+    const next = afterMs === undefined ? {} : ({ next: { afterMs, cause: outcome.retrying ? 'retry' : 'interval' } } as const)
+    if (ready.status !== 'False') {
+      this.#log.info(fields, 'reconciliation finished')
+      return { result: 'success', ...next }
+    }
+    this.#log.error({ ...fields, error: ready.message, reason: ready.reason }, 'reconciliation failed')
+    return { result: 'error', reason: ready.reason, ...next }
   }
 
   async #failed(error: unknown): Promise<RunEnd> {
@@ -208,7 +209,7 @@ export class Run<T extends FluxObject> {
     return await this.#unexpected(error)
   }
 
-  async #preempted({ early } = { early: false }): Promise<RunEnd> {
+  async #preempted({ early }: { readonly early: boolean } = { early: false }): Promise<RunEnd> {
     this.#ended = true
     // The next run must see what this one still tells of its progress.
     await this.#draft.idle()
@@ -219,28 +220,24 @@ export class Run<T extends FluxObject> {
   async #stalled(error: Stalled): Promise<RunEnd> {
     const message = redactText(error.message)
     if (error.observed) this.#draft.set({ observedGeneration: this.#object.metadata.generation })
-    this.#draft.conditions(conditions.stalled(error.reason, message))
+    this.#draft.conditions(conditions.stalled(error.reason, message, error.ready && redacted(error.ready)))
     await this.#writeFinal()
-    this.#event({ severity: 'error', reason: error.reason, message })
+    if (!error.silent) this.#event({ severity: 'error', reason: error.reason, message })
     this.#log.error({ error: message, reason: error.reason }, 'reconciliation stalled: the object must be edited')
     return { result: 'stalled', reason: error.reason }
   }
 
   async #waiting(error: Waiting): Promise<RunEnd> {
-    await this.#writeFailure(error.reason, error.message)
+    await this.#writeFailure({ status: 'False', reason: error.reason, message: error.message })
     if (error.event) this.#event({ severity: error.event, reason: error.reason, message: error.eventMessage ?? error.message })
     this.#log.info({ reason: error.reason, waitingFor: redactText(error.message), retryMs: error.retryMs }, 'reconciliation waits')
     return { result: 'waiting', reason: error.reason, unheeded: this.#causes, next: { afterMs: error.retryMs, cause: 'retry' } }
   }
 
   async #retryable(error: Retryable): Promise<RunEnd> {
-    await this.#writeFailure(error.reason, error.message)
-    this.#event({
-      severity: 'error',
-      reason: error.eventReason ?? error.reason,
-      message: error.message,
-      ...(error.metadata && { metadata: error.metadata }),
-    })
+    const { reason, message, metadata, eventReason = reason } = error
+    await this.#writeFailure(error.ready ?? { status: 'False', reason, message }, error.retrying)
+    if (!error.silent) this.#event({ severity: 'error', reason: eventReason, message, ...(metadata && { metadata }) })
     this.#log.error({ error, reason: error.reason, durationMs: this.#durationMs() }, 'reconciliation failed')
     const next = error.retryMs === undefined ? 'backoff' : ({ afterMs: error.retryMs, cause: 'retry' } as const)
     return { result: 'error', reason: error.reason, next }
@@ -256,14 +253,15 @@ export class Run<T extends FluxObject> {
       'reconciliation failed unexpectedly',
     )
     if (!(error instanceof ApiError)) environment.metrics.panicked(loop.kind)
-    await this.#writeFailure(reason, messageOf(error))
+    await this.#writeFailure({ status: 'False', reason, message: messageOf(error) })
     this.#event({ severity: 'error', reason, message: messageOf(error) })
     return { result: 'error', reason, next: 'backoff' }
   }
 
-  async #writeFailure(reason: string, message: string): Promise<void> {
-    const progress = this.#message ?? this.#draft.state('Reconciling')?.message
-    this.#draft.conditions(conditions.failed(reason, redactText(message), progress))
+  async #writeFailure(ready: ConditionState, retrying?: string): Promise<void> {
+    const progress = retrying ?? this.#message ?? this.#draft.state('Reconciling')?.message
+    const reason = retrying === undefined ? this.#options.loop.afterFailure : undefined
+    this.#draft.conditions(conditions.failed(redacted(ready), progress, reason))
     await this.#writeFinal()
   }
 
@@ -284,7 +282,7 @@ export class Run<T extends FluxObject> {
       causes: this.#causes,
       signal,
       startedAt: this.#startedAt,
-      progress: (message) => this.#progress(message),
+      progress: (message, options) => this.#progress(message, options),
       set: (status) => this.#draft.set(status),
       record: (status) => this.#record(status),
       condition: (type, state) => this.#draft.condition(type, state),
@@ -293,8 +291,9 @@ export class Run<T extends FluxObject> {
     }
   }
 
-  #progress(message: string): void {
+  #progress(message: string, { unready = false } = {}): void {
     this.#message = redactText(message)
+    this.#isUnready ||= unready
     this.#log.debug({}, this.#message)
     if (this.#isLong) void this.#showProgress()
   }
@@ -317,15 +316,16 @@ export class Run<T extends FluxObject> {
     const { inProgress } = this.#options.loop
     const { generation } = this.#object.metadata
     const ready = this.#draft.state('Ready')
-    const isNews = !ready || ready.status === 'Unknown' || this.#object.status?.observedGeneration !== generation
+    const isNews = this.#isUnready || !ready || ready.status === 'Unknown' || this.#object.status?.observedGeneration !== generation
     return inProgress ?? (isNews ? progress : undefined)
   }
 
-  async #parked<R>(wait: (signal: AbortSignal) => Promise<R>, { early = false } = {}): Promise<R> {
+  async #parked<R>(wait: (signal: AbortSignal) => Promise<R>, options: ParkOptions = {}): Promise<R> {
+    const { early = false, through = new Set() } = options
     const { environment, slot, isPreempted } = this.#options
-    if (isPreempted()) throw new Preempted(early)
+    if (isPreempted(through)) throw new Preempted({ early })
     const park = new AbortController()
-    this.#park = park
+    this.#park = { controller: park, through }
     // Before the work begins hundreds may wait for one artifact, and then for a worker: that is no news of each.
     if (early) this.#endQuick()
     // A wait that ends at once (everything is healthy already) costs no patch.
@@ -333,7 +333,7 @@ export class Run<T extends FluxObject> {
     slot.release()
     const result = await settled(wait(park.signal))
     cancel()
-    if (!result.ok && park.signal.aborted) throw new Preempted(early)
+    if (!result.ok && park.signal.aborted) throw new Preempted({ early })
     await slot.acquire()
     this.#park = undefined
     if (early) this.#beginWork()
@@ -362,6 +362,10 @@ export class Run<T extends FluxObject> {
   #durationMs(): number {
     return Math.round(this.#options.environment.clock.monotonic() - this.#started)
   }
+}
+
+function redacted(state: ConditionState): ConditionState {
+  return { ...state, message: redactText(state.message) }
 }
 
 const durationFields = ['interval', 'timeout', 'retryInterval']

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Condition } from '../../src/api/meta.ts'
-import { capMessage, failed, mergeConditions, progressing, stalled, succeeded, suspended } from '../../src/runtime/conditions.ts'
+import { capMessage, failed, mergeConditions, progressing, settled, stalled, suspended } from '../../src/runtime/conditions.ts'
 
 const run = { generation: 3, nowMs: Date.parse('2026-05-05T10:00:00.987Z') }
 const earlier = '2026-01-01T00:00:00Z'
@@ -17,19 +17,31 @@ const ready: Condition = {
 
 describe('conditions', () => {
   it('API-03 shows a success as Ready alone, with nothing that keeps kstatus waiting', () => {
-    const before = mergeConditions([ready], failed('BuildFailed', 'no such file', 'building'), run)
-    const after = mergeConditions(before, succeeded({ reason: 'Succeeded', message: 'stored' }), run)
+    const before = mergeConditions(
+      [ready],
+      failed({ status: 'False', reason: 'BuildFailed', message: 'no such file' }, 'building'),
+      run,
+    )
+    const after = mergeConditions(before, settled({ status: 'True', reason: 'Succeeded', message: 'stored' }), run)
     expect(after).toEqual([{ ...ready, lastTransitionTime: now, observedGeneration: 3 }])
   })
 
   it('API-03 shows a failure as Ready False, Reconciling with retry once work had begun, and not Stalled', () => {
     const before = mergeConditions([], stalled('InvalidSpec', 'bad'), run)
-    const after = mergeConditions(before, failed('BuildFailed', 'no such file', 'building manifests'), run)
+    const after = mergeConditions(
+      before,
+      failed({ status: 'False', reason: 'BuildFailed', message: 'no such file' }, 'building manifests'),
+      run,
+    )
     expect(after.map(({ type, status, reason, message }) => [type, status, reason, message])).toEqual([
       ['Reconciling', 'True', 'ProgressingWithRetry', 'building manifests'],
       ['Ready', 'False', 'BuildFailed', 'no such file'],
     ])
-    expect(mergeConditions([], failed('ArtifactFailed', 'no source', undefined), run).map((c) => c.type)).toEqual(['Ready'])
+    expect(
+      mergeConditions([], failed({ status: 'False', reason: 'ArtifactFailed', message: 'no source' }, undefined), run).map(
+        (c) => c.type,
+      ),
+    ).toEqual(['Ready'])
   })
 
   it('API-09 shows work that a suspension ended as not ready and not reconciling, and keeps any other status', () => {
@@ -74,15 +86,15 @@ describe('conditions', () => {
   })
 
   it('moves the transition time only when the status changes', () => {
-    const [same] = mergeConditions([ready], succeeded({ reason: 'Succeeded', message: 'another message' }), run)
+    const [same] = mergeConditions([ready], settled({ status: 'True', reason: 'Succeeded', message: 'another message' }), run)
     expect(same).toMatchObject({ message: 'another message', lastTransitionTime: earlier, observedGeneration: 3 })
-    const changed = mergeConditions([ready], failed('Failed', 'x', undefined), run)
+    const changed = mergeConditions([ready], failed({ status: 'False', reason: 'Failed', message: 'x' }, undefined), run)
     expect(changed[0]).toMatchObject({ status: 'False', lastTransitionTime: now })
   })
 
   it('API-05 leaves conditions of other actors alone', () => {
     const foreign: Condition = { ...ready, type: 'example.com/Approved', reason: 'ByHand' }
-    expect(mergeConditions([foreign], succeeded({ reason: 'Succeeded', message: 'm' }), run)).toContainEqual(foreign)
+    expect(mergeConditions([foreign], settled({ status: 'True', reason: 'Succeeded', message: 'm' }), run)).toContainEqual(foreign)
   })
 
   it('cuts an overlong message, says so, and splits no character', () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { CommonStatus, FluxObject } from '../../src/api/meta.ts'
 import type { Client } from '../../src/kube/client.ts'
 import { ApiError } from '../../src/kube/transport.ts'
-import { succeeded } from '../../src/runtime/conditions.ts'
+import { settled } from '../../src/runtime/conditions.ts'
 import { StatusDraft, StatusError, Vanished } from '../../src/runtime/status.ts'
 import { ManualClock } from '../fakes/clock.ts'
 
@@ -51,7 +51,7 @@ describe('status', () => {
     } as const
     const { draft, patches } = setUp(thing(status))
     draft.set({ observedGeneration: 2, inventory: { entries: [{ id: 'a', v: 'v1' }], extra: undefined }, never: undefined })
-    draft.conditions(succeeded({ reason: 'R', message: 'm' }))
+    draft.conditions(settled({ status: 'True', reason: 'R', message: 'm' }))
     await draft.write()
     expect(patches).toEqual([])
   })
@@ -70,7 +70,7 @@ describe('status', () => {
     const fresh = thing({ observedGeneration: -1, conditions: [foreign] }, '9')
     const { draft, patches, seen } = setUp(thing({ observedGeneration: -1 }), [conflict, fresh], fresh)
     draft.set({ observedGeneration: 2 })
-    draft.conditions(succeeded({ reason: 'R', message: 'm' }))
+    draft.conditions(settled({ status: 'True', reason: 'R', message: 'm' }))
     await draft.write()
     expect(patches[1]).toMatchObject({
       metadata: { resourceVersion: '9' },
