@@ -20,8 +20,8 @@ export interface Place {
   readonly path: readonly string[]
   /** The numbers that the text writes as floats: JSON no longer tells `1e7` from `10000000`. */
   readonly floats: Pick<ReadonlySet<number>, 'has'>
-  /** Fields that a struct does not have are refused. */
-  readonly isStrict?: boolean
+  /** Takes the names of fields that a struct does not have. */
+  readonly unknown?: string[]
 }
 
 interface FieldOf<T> {
@@ -49,7 +49,11 @@ export function decodeYaml<T>(text: string, shape: Shape<T>, previous?: T): T | 
 
 /** Reads a value that is parsed already; its integers are those that have no fraction. @throws BuildError as decodeYaml does */
 export function decodeValue<T>(json: Json, shape: Shape<T>, { isStrict = false } = {}): T | undefined {
-  return shape.read(json, { path: [], floats: new Set(), isStrict }, undefined)
+  const unknown: string[] = []
+  const value = shape.read(json, { path: [], floats: new Set(), unknown }, undefined)
+  // Last: Go reads on after a field that it does not know.
+  if (isStrict && unknown[0] !== undefined) throw new BuildError(`${decoding}json: unknown field ${quote(unknown[0])}`)
+  return value
 }
 
 function floatsOf(text: string): ReadonlySet<number> {
@@ -152,7 +156,7 @@ export function struct<T extends object>(name: string, type: string, fields: Fie
       // In the order in which json.Marshal has written them: the first fault is the one that is told.
       for (const given of Object.keys(json).sort(byBytes)) {
         const key = keys.find((key) => fields[key].json === given) ?? keys.find((key) => equalFold(fields[key].json, given))
-        if (key === undefined && place.isStrict) throw new BuildError(`${decoding}json: unknown field ${quote(given)}`)
+        if (key === undefined) place.unknown?.push(given)
         if (key === undefined) continue
         const { json: field, shape, embedded = [] } = fields[key]
         const at = { ...place, struct: name, path: place.path.concat(embedded, field) }

@@ -13,6 +13,9 @@ class View extends TypedMap {
     super(type)
     this.entriesOf = dict
   }
+  override get unnamed(): Dict {
+    return this.entriesOf
+  }
   override get size(): number {
     return this.entriesOf.size
   }

@@ -82,7 +82,7 @@ function printText(text: string, indent: number): string {
   if (text.includes('\n')) return mayBeBlock(text) ? printLiteral(text, indent) : doubleQuoted(text)
   if (resolveTag(text, 'kyaml') !== '!!str' || looksOld(text)) return doubleQuoted(text)
   if (isPlainText(text)) return text
-  return mayBeSingle(text) ? `'${text.replaceAll("'", "''")}'` : doubleQuoted(text)
+  return mayBeSingle(text) ? printSingle(text, indent) : doubleQuoted(text)
 }
 
 /** Booleans and base 60 numbers of YAML 1.1, which readers of it would take for what they were. */
@@ -101,7 +101,13 @@ function mayBeBlock(text: string): boolean {
 }
 
 function mayBeSingle(text: string): boolean {
-  return !special.test(text) && !/[\t\u2028\u2029]/.test(text)
+  return !special.test(text) && !/\t| [\u2028\u2029]|[\u2028\u2029] /.test(text)
+}
+
+/** What follows the two breaks that JavaScript knows as line separators is indented. */
+function printSingle(text: string, indent: number): string {
+  const quoted = text.replaceAll("'", "''")
+  return `'${quoted.replace(/([\u2028\u2029])(?![\u2028\u2029])/g, `$1${' '.repeat(indent)}`)}'`
 }
 
 function printLiteral(text: string, indent: number): string {

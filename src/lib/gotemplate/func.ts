@@ -12,7 +12,7 @@ import {
   type Slice,
   stringMap,
   stringSlice,
-  type TypedMap,
+  TypedMap,
   types,
   type Value,
 } from './value.ts'
@@ -58,6 +58,12 @@ export function integer(type: GoType): Param<bigint> {
   return { type, isVariadic: false, read, write: (host) => new Int(type, host) }
 }
 
+/** A map of a named type becomes one without a name, as on any assignment in Go. */
+function readDict(args: readonly Value[], index: number): Dict {
+  const value = args[index] as Dict
+  return value instanceof TypedMap ? value.unnamed : value
+}
+
 /** The parameter and result types that functions use. */
 export const p = {
   any: plain<Value>(types.any),
@@ -70,7 +76,7 @@ export const p = {
   strings: plain<Slice>(stringSlice),
   ints: plain<Slice>(intSlice),
   bytes: plain<Bytes>(byteSlice),
-  dict: plain<Dict>(anyMap),
+  dict: { ...plain<Dict>(anyMap), read: readDict },
   stringMap: plain<TypedMap>(stringMap),
 } as const
 

@@ -140,6 +140,11 @@ export class TypedMap extends Map<string, Value> {
     this.type = type
     this.isNil = isNil
   }
+
+  /** What a parameter of type `map[string]interface {}` gets: the same map, without the name that its type may have. */
+  get unnamed(): Dict {
+    return this
+  }
 }
 
 /** A struct, or (when its type is of kind `ptr`) a pointer to one; `fields` is undefined in a nil pointer. */

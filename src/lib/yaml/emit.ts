@@ -87,6 +87,8 @@ class Emitter {
   }
 
   #pair(key: string, value: Json): void {
+    // To YAML the JSON in between has a key of two lines.
+    if (key.includes('\u0085')) throw new ParseError('yaml: mapping values are not allowed in this context')
     if (isSimpleKey(key)) {
       this.#scalar(key, 'key')
       this.#indicator(':')

@@ -120,7 +120,10 @@ export function isPlainText(text: string): boolean {
 
 /** A text between double quotes, escaped where libyaml escapes. */
 export function doubleQuoted(text: string): string {
-  return `"${isSafe(text) ? text : [...text].map((rune) => (needsEscape(rune) ? escapeRune(rune) : rune)).join('')}"`
+  // libyaml looks for a byte-order mark at the start of the buffer, not at the character: one there escapes everything.
+  const startsWithMark = text.startsWith('\ufeff')
+  const escaped = (rune: string): string => (startsWithMark || needsEscape(rune) ? escapeRune(rune) : rune)
+  return `"${isSafe(text) ? text : [...text].map(escaped).join('')}"`
 }
 
 const SAFE = /^[ !#-[\]-~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]*$/
