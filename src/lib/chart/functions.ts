@@ -1,5 +1,6 @@
 /** The functions that Helm adds to sprig's. Source: helm pkg/engine/engine.go, funcs.go. */
 
+import { chargeItems } from '../gotemplate/cost.ts'
 import type { Environment } from '../gotemplate/environment.ts'
 import { type Func, FuncError, func, p } from '../gotemplate/func.ts'
 import type { Dict, Value } from '../gotemplate/value.ts'
@@ -21,6 +22,7 @@ export function helmFunctions(env: Environment, lookup: Lookup = lookNowhere): R
   const { budget } = env
   const printer = (print: (value: Value) => string): Func =>
     func([p.any], p.string, (value) => {
+      chargeItems(value, budget)
       const text = print(value)
       budget.text(text.length)
       return text

@@ -6,7 +6,7 @@ export class LimitError extends Error {
 }
 
 export interface Limits {
-  /** Bytes of text that an execution may produce in all, intermediate strings included. Default 256 MiB. */
+  /** Bytes of text that an execution may produce in all, intermediate strings included. Default 64 MiB: the large public charts need less than a tenth. */
   readonly maxBytes?: number
   /** Actions, iterations and list items that an execution may go through. Default 20 million. */
   readonly maxSteps?: number
@@ -16,7 +16,7 @@ export interface Limits {
 export class Budget {
   #bytes: number
   #steps: number
-  constructor({ maxBytes = 256 * 1024 * 1024, maxSteps = 20_000_000 }: Limits = {}) {
+  constructor({ maxBytes = 64 * 1024 * 1024, maxSteps = 20_000_000 }: Limits = {}) {
     this.#bytes = maxBytes
     this.#steps = maxSteps
   }

@@ -2,6 +2,7 @@
 
 import { type Budget, LimitError } from './environment.ts'
 import { bytesText, type Directive, floatText, hexText, integerText, pad, plainDirective, stringText } from './format-scalar.ts'
+import { TextBuilder } from './text-builder.ts'
 import {
   Bytes,
   bytesOf,
@@ -32,7 +33,7 @@ const textVerbs = 'vsxXq'
 /** Collects what is printed. Text is charged to the budget before it is made. */
 export class Printer {
   readonly #budget: Budget
-  #out = ''
+  readonly #out = new TextBuilder()
   #directive: Directive = plainDirective
   /** While an error is printed, a value's own text is not asked for. */
   #isErroring = false
@@ -45,12 +46,13 @@ export class Printer {
 
   /** What was printed. Bytes that were written one after the other may make characters. */
   get text(): string {
-    return this.#out.isWellFormed() ? this.#out : textOf(bytesOf(this.#out))
+    const { text } = this.#out
+    return text.isWellFormed() ? text : textOf(bytesOf(text))
   }
 
   write(text: string): void {
     this.#budget.text(text.length)
-    this.#out += text
+    this.#out.add(text)
   }
 
   /** Prints an argument. Source: Go fmt, (*pp).printArg. */

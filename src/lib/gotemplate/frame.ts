@@ -7,6 +7,7 @@ import { type Node, printNode } from './node.ts'
 import type { Tree } from './parse.ts'
 import { quote } from './strconv.ts'
 import { TemplateError } from './template-error.ts'
+import { TextBuilder } from './text-builder.ts'
 import { bytesOf, type Value } from './value.ts'
 
 /** Undefined is Go's invalid reflect.Value: nothing at all. Null is a nil that an interface holds. */
@@ -27,7 +28,7 @@ export interface Library {
 export class Execution {
   readonly library: Library
   readonly budget: Budget
-  output = ''
+  readonly output = new TextBuilder()
 
   constructor(library: Library, budget: Budget) {
     this.library = library
@@ -36,7 +37,7 @@ export class Execution {
 
   write(text: string): void {
     this.budget.text(text.length)
-    this.output += text
+    this.output.add(text)
   }
 
   print(value: Maybe): void {

@@ -181,13 +181,13 @@ function isPrintAscii(character: string): boolean {
 }
 
 function quoteWith(text: string, mark: string, isKept: (character: string) => boolean): string {
-  const parts = [mark]
-  for (const character of text) {
-    if (character === mark || character === '\\') parts.push(`\\${character}`)
-    else parts.push(isKept(character) ? character : escaped(character))
+  const spelled = (character: string) => {
+    if (character === mark || character === '\\') return `\\${character}`
+    return isKept(character) ? character : escaped(character)
   }
-  parts.push(mark)
-  return parts.join('')
+  // Piece by piece: a list of all characters would take many times the memory of the text.
+  const pieces = text.match(/.{1,10000}/gsu) ?? []
+  return mark + pieces.map((piece) => Array.from(piece, spelled).join('')).join('') + mark
 }
 
 const letters: ReadonlyMap<string, string> = new Map([

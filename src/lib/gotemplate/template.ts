@@ -103,9 +103,9 @@ export class TemplateSet implements Library {
     } catch (error) {
       throw limitFor(error) ?? error
     }
-    const { output } = execution
+    const { text } = execution.output
     // Bytes that were printed one by one may make characters.
-    return output.isWellFormed() ? output : textOf(bytesOf(output))
+    return text.isWellFormed() ? text : textOf(bytesOf(text))
   }
 
   #noTemplate(name: string): TemplateError {

@@ -1,5 +1,6 @@
 /** Deep copies of values. */
 
+import { chargeItems } from '../cost.ts'
 import type { Budget } from '../environment.ts'
 import { FuncError } from '../func.ts'
 import { Bytes, type Dict, isList, Slice, Struct, TypedMap, type Value } from '../value.ts'
@@ -7,6 +8,7 @@ import { Bytes, type Dict, isList, Slice, Struct, TypedMap, type Value } from '.
 /** Source: mitchellh/copystructure, whose words for nil are those of its panic. @throws FuncError */
 export function deepCopy(value: Value, budget: Budget): Value {
   if (value === null) throw new FuncError('reflect: call of reflect.Value.Type on zero Value')
+  chargeItems(value, budget)
   return copied(value, budget)
 }
 
