@@ -1,0 +1,60 @@
+/**
+ * Bitbucket Server and Data Center: build statuses.
+ * Source: https://developer.atlassian.com/server/bitbucket/rest/v905/api-group-builds-and-deployments
+ */
+import type { ProviderDefinition, Target } from '../notifier.ts'
+import { statusKey } from './bitbucket.ts'
+import { type CommitStatus, commitStatusProvider } from './commit-status.ts'
+import { GitApi, records } from './git-host.ts'
+
+export const bitbucketServer: ProviderDefinition = commitStatusProvider({ success: 'SUCCESSFUL', failure: 'FAILED' }, (target) => {
+  const base = commitsAddress(target.address)
+  const headers = { authorization: authorization(target), 'x-atlassian-token': 'no-check', 'x-requested-with': 'XMLHttpRequest' }
+  return async (sender) => {
+    const api = new GitApi(sender, base, headers)
+    return {
+      async has(status) {
+        const answer = await api.get(`/${status.commit}/builds?key=${statusKey(status.id)}`, { accept: [404] })
+        if (answer.status === 404) return false
+        const present = records([answer.json()])[0]
+        return (
+          present?.key === statusKey(status.id) &&
+          present.state === status.state &&
+          present.description === status.description &&
+          present.name === shownName(status)
+        )
+      },
+      async set(status) {
+        const { commit, id, state, description } = status
+        const body = { key: statusKey(id), state, url: target.address, description, name: shownName(status) }
+        await api.send('POST', `/${commit}/builds`, body)
+      },
+    }
+  }
+})
+
+/** The browser shows the name alone. */
+function shownName({ name, description }: CommitStatus): string {
+  return `${name} [${description}]`
+}
+
+/** `<context>/scm/<project>/<repository>.git` → the address of its commits. */
+function commitsAddress(address: string): string {
+  const url = URL.parse(address)
+  if (!url || !['http:', 'https:'].includes(url.protocol))
+    throw new Error(
+      'could not parse git address: it must be an http or https clone URL: set spec.address, or the key address of the Secret',
+    )
+  const path = url.pathname.replace(/\.git$/, '')
+  const scm = path.lastIndexOf('/scm/')
+  const [project, repository, ...rest] = path.slice(scm + '/scm/'.length).split('/')
+  if (scm < 0 || !project || !repository || rest.length > 0)
+    throw new Error('could not parse git address: a clone URL ends with /scm/<project>/<repository>.git')
+  return `${url.origin}${path.slice(0, scm)}/rest/api/latest/projects/${project}/repos/${repository}/commits`
+}
+
+function authorization({ token, username, password }: Target): string {
+  if (token) return `Bearer ${token}`
+  if (username && password) return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+  throw new Error('invalid credentials, expected to be one of username/password or API Token')
+}

@@ -1,0 +1,66 @@
+/** One comment for each object on a change request (pull or merge request): made once, and kept up to date. */
+import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
+
+export interface Comment {
+  readonly id: string
+  readonly author: string
+  readonly body: string
+}
+
+/** The comments of a repository's change requests on one host. */
+export interface CommentHost {
+  /** Whose comments are ours. */
+  login(): Promise<string>
+  /** The first hundred, oldest first: ours is made when the change request is new. */
+  list(number: number): Promise<readonly Comment[]>
+  create(number: number, body: string): Promise<void>
+  update(number: number, id: string, body: string): Promise<void>
+}
+
+/** A provider of comments. `marker` begins the hidden line that finds a comment again. */
+export function commentProvider(
+  marker: string,
+  open: (target: Target) => (sender: Sender) => Promise<CommentHost>,
+): ProviderDefinition {
+  return {
+    purpose: 'changeRequestComment',
+    connect(target) {
+      if (target.providerUid === '') throw new Error('provider UID cannot be empty')
+      const host = open(target)
+      return async (notification, sender) => {
+        const number = numberOf(notification)
+        const line = `<!-- ${marker}:${keyOf(target, notification)} -->`
+        const body = `${line}\n\n${commentText(notification)}`
+        const opened = await host(sender)
+        const login = await opened.login()
+        const own = (await opened.list(number)).find((comment) => comment.author === login && comment.body.includes(line))
+        await (own ? opened.update(number, own.id, body) : opened.create(number, body))
+      }
+    },
+  }
+}
+
+/** Metadata key with the number of the change request. */
+const numberKey = 'change_request'
+
+function numberOf({ event: { metadata } }: Notification): number {
+  const text = Object.hasOwn(metadata, numberKey) ? metadata[numberKey] : undefined
+  if (text === undefined) throw new Error(`missing "${numberKey}" metadata key`)
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new Error(`invalid "${numberKey}" metadata value ${JSON.stringify(text)}: it must be a number`)
+}
+
+function keyOf({ providerUid }: Target, { event: { involvedObject } }: Notification): string {
+  return `${providerUid}/${involvedObject.kind}/${involvedObject.namespace}/${involvedObject.name}`
+}
+
+/** Source: formatMarkdownPost of notification-controller. */
+function commentText({ event }: Notification): string {
+  const { kind, namespace, name } = event.involvedObject
+  const mark = event.severity === 'error' ? '⚠️' : 'ℹ️'
+  const lines = Object.keys(event.metadata)
+    .filter((key) => key !== numberKey)
+    .sort()
+    .map((key) => `* \`${key}\`: ${event.metadata[key]}\n`)
+  return `## Flux Status\n\n${mark} ${kind}/${namespace}/${name}\n\n${event.message}\n\nMetadata:\n${lines.join('')}`
+}
