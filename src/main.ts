@@ -6,6 +6,9 @@ import type { Client } from './kube/client.ts'
 import { connect } from './kube/connect.ts'
 import { Informers } from './kube/informer.ts'
 import { kustomizationLoop } from './kustomize/kustomization.ts'
+import { alertUpkeep, providerUpkeep } from './notification/finalizers.ts'
+import { Notifications } from './notification/notifications.ts'
+import { receiverLoop } from './notification/receiver.ts'
 import { ArtifactServer, advertisedAddress } from './runtime/artifact-server.ts'
 import { ArtifactStore } from './runtime/artifact-store.ts'
 import { systemClock } from './runtime/clock.ts'
@@ -100,10 +103,18 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
     log,
     metrics,
     webhook: flags.eventsAddr,
+    deliver: (event) => notifications?.accept(event),
     hostname: host,
     logEvents: flags.logLevel === 'trace',
   })
+  const notifications = flags.controllers.includes('notification')
+    ? stack.use(await Notifications.start(environment, recorder))
+    : undefined
   if (server) listening(log, 'artifacts', flags.storageAddr, server.port)
+  if (notifications) {
+    listening(log, 'events', flags.eventsListenAddr, notifications.ports.events)
+    listening(log, 'receivers', flags.receiverAddr, notifications.ports.receivers)
+  }
   await runManager({
     environment,
     recorder,
@@ -112,6 +123,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
     hostname: host,
     podName: env.POD_NAME,
     onLeading: (controller) => leading.add(controller),
+    onStopping: async () => notifications?.close(),
     onListening: (ports) => {
       listening(log, 'metrics', flags.metricsAddr, ports.metrics)
       listening(log, 'health', flags.healthAddr, ports.health)
@@ -143,6 +155,7 @@ function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
+  if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
   return loops
 }
 

@@ -51,16 +51,22 @@ describe('kubectl apply -k deploy/', () => {
       'clusterrole.rbac.authorization.k8s.io/flux-view-flux-system created',
       'clusterrolebinding.rbac.authorization.k8s.io/cluster-reconciler-flux-system created',
       'clusterrolebinding.rbac.authorization.k8s.io/crd-controller-flux-system created',
+      'customresourcedefinition.apiextensions.k8s.io/alerts.notification.toolkit.fluxcd.io created',
       'customresourcedefinition.apiextensions.k8s.io/gitrepositories.source.toolkit.fluxcd.io created',
       'customresourcedefinition.apiextensions.k8s.io/kustomizations.kustomize.toolkit.fluxcd.io created',
+      'customresourcedefinition.apiextensions.k8s.io/providers.notification.toolkit.fluxcd.io created',
+      'customresourcedefinition.apiextensions.k8s.io/receivers.notification.toolkit.fluxcd.io created',
       'deployment.apps/sluice created',
       'namespace/flux-system created',
       'networkpolicy.networking.k8s.io/allow-egress created',
       'networkpolicy.networking.k8s.io/allow-scraping created',
+      'networkpolicy.networking.k8s.io/allow-webhooks created',
       'resourcequota/critical-pods-flux-system created',
       'role.rbac.authorization.k8s.io/sluice created',
       'rolebinding.rbac.authorization.k8s.io/sluice created',
+      'service/notification-controller created',
       'service/source-controller created',
+      'service/webhook-receiver created',
       'serviceaccount/sluice created',
     ])
     const again = await controlPlane.kubectl('apply', '-k', deploy, '--dry-run=server')
@@ -97,6 +103,8 @@ describe('kubectl apply -k deploy/', () => {
     expect(container?.env.map(({ name }) => name)).toEqual(['RUNTIME_NAMESPACE', 'POD_NAME'])
     expect(container?.ports.map(({ name, containerPort }) => [name, containerPort])).toEqual([
       ['http', 9090],
+      ['http-events', 9091],
+      ['http-webhook', 9292],
       ['http-prom', 8080],
       ['healthz', 9440],
     ])
@@ -110,6 +118,17 @@ describe('kubectl apply -k deploy/', () => {
       },
     })
     expect(deployment.spec.template.metadata.labels).not.toHaveProperty(['sluice.dev/leader'])
+  })
+
+  it('takes events and webhooks in every replica, at the names and ports of Flux', async () => {
+    for (const [name, targetPort] of [
+      ['notification-controller', 'http-events'],
+      ['webhook-receiver', 'http-webhook'],
+    ]) {
+      expect(await controlPlane.kubectl.json('-n', 'flux-system', 'get', 'service', `${name}`)).toMatchObject({
+        spec: { selector: deployment.spec.selector.matchLabels, ports: [{ name: 'http', port: 80, targetPort }] },
+      })
+    }
   })
 
   it('SEC-12 passes Pod Security "restricted"', async () => {
@@ -127,7 +146,7 @@ describe('kubectl apply -k deploy/', () => {
     expect(manager).toMatchObject({ securityContext: { readOnlyRootFilesystem: true } })
   })
 
-  it('SEC-11 lets others in only from the same namespace, and anyone in to read metrics', async () => {
+  it('SEC-11 lets others in only from the same namespace, and anyone in to read metrics and to call webhooks', async () => {
     const { items } = await controlPlane.kubectl.json<{ items: { metadata: { name: string }; spec: object }[] }>(
       '-n',
       'flux-system',
@@ -146,6 +165,11 @@ describe('kubectl apply -k deploy/', () => {
         policyTypes: ['Ingress'],
         ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: 8080, protocol: 'TCP' }] }],
       },
+      'allow-webhooks': {
+        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'sluice' } },
+        policyTypes: ['Ingress'],
+        ingress: [{ from: [{ namespaceSelector: {} }], ports: [{ port: 9292, protocol: 'TCP' }] }],
+      },
     })
   })
 })
@@ -163,6 +187,9 @@ describe('the rights that deploy/ gives', () => {
       ['patch', 'gitrepositories.source.toolkit.fluxcd.io', '--subresource=status', '-A'],
       ['watch', 'kustomizations.kustomize.toolkit.fluxcd.io', '-A'],
       ['patch', 'kustomizations.kustomize.toolkit.fluxcd.io', '-A'],
+      ['patch', 'providers.notification.toolkit.fluxcd.io', '-A'],
+      ['patch', 'receivers.notification.toolkit.fluxcd.io', '--subresource=status', '-A'],
+      ['patch', 'imagerepositories.image.toolkit.fluxcd.io', '-A'],
       ['get', 'secrets', '-A'],
       ['watch', 'configmaps', '-A'],
       ['list', 'namespaces'],

@@ -2,34 +2,42 @@
 import { type Alert, alertKind } from '../api/alert.ts'
 import { eventMetadata, type FluxEvent } from '../api/event.ts'
 import { type Provider, providerKind } from '../api/provider.ts'
+import { withoutManagedFields } from '../kube/informer.ts'
+import { unlessAborted } from '../lib/abort.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Recorder } from '../runtime/events.ts'
+import type { Flags } from '../runtime/flags.ts'
+import type { Metrics } from '../runtime/metrics.ts'
 import type { Environment } from '../runtime/reconcile.ts'
 import { involvedName, isWanted } from './alerts.ts'
+import { Lanes } from './lanes.ts'
 import { annotatedMetadata, cleaned, combined, duplicateKey, ownMetadata, withoutToken } from './metadata.ts'
-import type { Notification, ProviderDefinition } from './notifier.ts'
+import type { Notification, Notify, ProviderDefinition } from './notifier.ts'
 import { providerOf } from './providers/index.ts'
+import { Recent } from './rate.ts'
 import { HttpSender } from './sender.ts'
 import { commitStatusOf, masked, type ProviderSettings, readSettings } from './settings.ts'
 
 export interface DispatcherOptions {
   readonly environment: Pick<Environment, 'client' | 'informers' | 'clock' | 'log'> & {
-    readonly flags: Pick<Environment['flags'], 'noCrossNamespaceRefs' | 'rateLimitIntervalMs'>
+    readonly flags: Pick<Flags, 'noCrossNamespaceRefs' | 'rateLimitIntervalMs' | 'watchAllNamespaces' | 'runtimeNamespace'>
+    readonly metrics: Pick<Metrics, 'eventDropped'>
   }
   readonly recorder: Recorder
-  /** Ends what is under way. */
-  readonly signal: AbortSignal
 }
 
-/** Notifications that are on their way at once; a burst of events waits its turn. */
-const mostAtOnce = 64
-const mostWaiting = 10_000
+/** Events that are looked at, and notifications of one Provider that are sent, at the same time. */
+const mostAtOnce = 16
+const laneLimits = { hands: 8, mostWaiting: 1_000 }
+/** All events from their arrival until their last notification is sent, by number and by characters: hostile ones fill no memory. */
+const mostEvents = 10_000
+const mostCharacters = 32 * 1024 * 1024
 const mostRemembered = 50_000
 
 const controller = 'notification-controller'
 
-/** What became of an event. `duplicate`: the same was told within the rate limit's interval. `busy`: too many are waiting. */
+/** What became of an event. `duplicate`: the same was told within the rate limit's interval. `busy`: too many are on their way. */
 export type Acceptance = 'accepted' | 'duplicate' | 'busy'
 
 /** Takes events, finds their Alerts and sends them. */
@@ -37,66 +45,128 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #alerts
   readonly #providers
-  readonly #lately: RecentEvents
+  readonly #lately: Recent
+  readonly #lanes = new Lanes(laneLimits)
+  /** Alerts whose Provider does not keep up: said once, until it does again. */
+  readonly #behind = new Set<string>()
+  readonly #abort = new AbortController()
   readonly #waiting: FluxEvent[] = []
-  #busy = 0
+  #looking = 0
+  #events = 0
+  #characters = 0
+  /** Events are looked at side by side, and join their lanes in the order in which they came. */
+  #inOrder: Promise<void> = Promise.resolve()
   #idle: (() => void)[] = []
 
   constructor(options: DispatcherOptions) {
     this.#options = options
     const { informers, flags } = options.environment
-    this.#alerts = informers.get<Alert>(alertKind)
-    this.#providers = informers.get<Provider>(providerKind)
-    this.#lately = new RecentEvents(flags.rateLimitIntervalMs)
+    // As in Flux, shards have no part in this: every Alert and Provider counts.
+    const all = { ...(!flags.watchAllNamespaces && { namespace: flags.runtimeNamespace }), transform: withoutManagedFields }
+    this.#alerts = informers.get<Alert>(alertKind, all)
+    this.#providers = informers.get<Provider>(providerKind, all)
+    this.#lately = new Recent(flags.rateLimitIntervalMs, mostRemembered)
   }
 
   /** Takes an event; sends it later, and never throws. */
   accept(raw: FluxEvent): Acceptance {
+    const { clock, log, metrics } = this.#options.environment
+    const about = { eventInvolvedObject: raw.involvedObject }
     const event = cleaned(raw)
-    const { clock } = this.#options.environment
-    if (this.#waiting.length >= mostWaiting) return 'busy'
-    if (!this.#lately.isNew(duplicateKey(event), clock.monotonic())) return 'duplicate'
-    this.#waiting.push(withoutToken(event))
+    if (this.#events >= mostEvents || this.#characters + charactersOf(event) > mostCharacters) {
+      metrics.eventDropped('notification', 'full')
+      log.error(about, 'discarding event, too many are on their way')
+      return 'busy'
+    }
+    if (!this.#lately.isNew(duplicateKey(event), clock.monotonic())) {
+      metrics.eventDropped('notification', 'rate')
+      log.debug(about, 'Discarding event, rate limiting duplicate events')
+      return 'duplicate'
+    }
+    this.#events++
+    this.#characters += charactersOf(event)
+    this.#waiting.push(event)
     this.#next()
     return 'accepted'
   }
 
   /** Resolves when everything that was accepted has been sent or given up. */
   idle(): Promise<void> {
+    if (this.#events === 0) return Promise.resolve()
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#idle.push(resolve)
-    this.#next()
     return promise
   }
 
+  /** Lets what is on its way arrive, for at most `graceMs`, and ends. */
+  async close(graceMs = 0): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#options.environment.clock.after(graceMs, resolve)
+    await Promise.race([this.idle(), late])
+    cancel()
+    this.#abort.abort(new Error('the process ends'))
+  }
+
   #next(): void {
-    while (this.#busy < mostAtOnce) {
+    while (this.#looking < mostAtOnce) {
       const event = this.#waiting.shift()
-      if (event === undefined) break
-      this.#busy++
-      void this.#dispatch(event)
-        .catch((error: unknown) => this.#options.environment.log.error({ error }, 'failed to dispatch an event'))
+      if (event === undefined) return
+      this.#looking++
+      const wanting = this.#wanting(event)
+      wanting.catch(() => {}) // told below
+      this.#inOrder = this.#inOrder
+        .then(async () => this.#tell(event, await wanting))
+        .catch((error: unknown) => this.#undispatched(event, error))
         .finally(() => {
-          this.#busy--
+          this.#looking--
           this.#next()
         })
     }
-    if (this.#busy === 0 && this.#waiting.length === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  async #dispatch(event: FluxEvent): Promise<void> {
+  #undispatched(event: FluxEvent, error: unknown): void {
+    this.#ended(event)
+    if (this.#abort.signal.aborted) return
+    this.#options.environment.metrics.eventDropped('notification', 'failed')
+    this.#options.environment.log.error({ error, eventInvolvedObject: event.involvedObject }, 'failed to get alerts for the event')
+  }
+
+  #ended(event: FluxEvent): void {
+    this.#events--
+    this.#characters -= charactersOf(event)
+    if (this.#events === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** Hands the event to the lanes of the Alerts' Providers. */
+  #tell(event: FluxEvent, alerts: readonly Alert[]): void {
     const { log } = this.#options.environment
     const about = { eventInvolvedObject: event.involvedObject }
-    const alerts = await this.#wanting(event)
-    if (alerts.length === 0) return log.info(about, 'discarding event, no alerts found for the involved object')
-    log.info({ ...about, message: event.message }, 'dispatching event')
-    await Promise.all(alerts.map((alert) => this.#notify(event, alert)))
+    if (alerts.length === 0) log.info(about, 'discarding event, no alerts found for the involved object')
+    else log.info({ ...about, message: event.message }, 'dispatching event')
+    const told = withoutToken(event)
+    void Promise.all(alerts.map((alert) => this.#queue(told, alert))).then(() => this.#ended(event))
+  }
+
+  async #queue(event: FluxEvent, alert: Alert): Promise<void> {
+    const { namespace, name } = alert.metadata
+    const lane = `${namespace}/${alert.spec.providerRef.name}`
+    const sent = this.#lanes.add(lane, involvedName(event), () => this.#notify(event, alert))
+    if (sent !== undefined) {
+      await sent
+      this.#behind.delete(`${namespace}/${name}`)
+      return
+    }
+    this.#options.environment.metrics.eventDropped('notification', 'full')
+    if (this.#behind.has(`${namespace}/${name}`)) return
+    this.#behind.add(`${namespace}/${name}`)
+    const why = `Provider '${lane}' does not keep up: events are dropped until it does`
+    this.#warn(alert, 'NotificationDispatchFailed', `failed to dispatch notification for ${involvedName(event)}: ${why}`)
   }
 
   async #wanting(event: FluxEvent): Promise<Alert[]> {
-    await this.#alerts.synced(this.#options.signal)
+    await this.#alerts.synced(this.#abort.signal)
     const found: Alert[] = []
-    for (const alert of this.#alerts.store.all()) {
+    for (const alert of [...this.#alerts.store.all()]) {
       const isOne = await isWanted(event, alert, {
         labelsOf: (about) => this.#labelsOf(about),
         warn: (at, reason, message) => this.#warn(at, reason, message),
@@ -110,32 +180,37 @@ export class Dispatcher {
     const { apiVersion = '', kind, namespace, name } = event.involvedObject
     const { client } = this.#options.environment
     const ref = { apiVersion, kind, namespace, name }
-    const object = await client.find(ref, { metadataOnly: true, signal: this.#options.signal })
+    const object = await client.find(ref, { metadataOnly: true, signal: this.#abort.signal })
     if (object === undefined) throw new Error(`${involvedName(event)} not found`)
     return object.metadata.labels ?? {}
   }
 
   /** One Alert's notification: its failure is told on the Alert and harms no other. */
   async #notify(event: FluxEvent, alert: Alert): Promise<void> {
-    const { log } = this.#options.environment
-    let task: Task | undefined
+    let settings: ProviderSettings | undefined
+    let isReady = false
     try {
-      task = await this.#taskOf(event, alert)
-      if (task) await this.#send(task)
+      const task = await this.#taskOf(event, alert)
+      if (!task) return
+      settings = await this.#settingsOf(task)
+      const notify = initialized(task, settings)
+      isReady = true
+      await this.#send(task.notification, notify, settings)
     } catch (error) {
-      if (this.#options.signal.aborted) return
-      const message = masked(messageOf(error), task?.settings.secrets ?? [])
-      const what = task ? 'send notification' : 'dispatch notification'
-      log.error({ error: message, alert: aliasOf(alert), eventInvolvedObject: event.involvedObject }, `failed to ${what}`)
+      if (this.#abort.signal.aborted) return
+      const message = masked(messageOf(error), settings?.secrets ?? [])
+      const what = isReady ? 'send notification' : 'dispatch notification'
+      const about = { alert: aliasOf(alert), eventInvolvedObject: event.involvedObject }
+      this.#options.environment.metrics.eventDropped('notification', 'failed')
+      this.#options.environment.log.error({ error: message, ...about }, `failed to ${what}`)
       this.#warn(alert, 'NotificationDispatchFailed', `failed to ${what} for ${involvedName(event)}: ${message}`)
     }
   }
 
   /** What is to be sent; undefined when there is nothing to send. @throws Error that says what is wrong with Alert or Provider. */
   async #taskOf(event: FluxEvent, alert: Alert): Promise<Task | undefined> {
-    const { environment, signal } = this.#options
     const { namespace, name } = alert.metadata
-    if (environment.flags.noCrossNamespaceRefs && event.involvedObject.namespace !== namespace)
+    if (this.#options.environment.flags.noCrossNamespaceRefs && event.involvedObject.namespace !== namespace)
       throw new Error(
         `discarding event, access denied to cross-namespace sources: alert '${namespace}/${name}' can't process event from '${involvedName(event)}', cross-namespace references have been blocked`,
       )
@@ -143,22 +218,27 @@ export class Dispatcher {
     if (provider.spec.suspend) return undefined
     const definition = providerOf(provider.spec.type)
     if (this.#isDropped(event, provider, definition)) return undefined
+    if (provider.spec.serviceAccountName)
+      throw new Error(
+        'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller',
+      )
     const notification = this.#notificationOf(event, alert)
     const commitStatus = definition.purpose === 'commitStatus' ? commitStatusOf(notification.event, alert, provider) : undefined
-    const settings = await readSettings(provider, { definition, client: environment.client, signal })
-    return { definition, notification, settings: { ...settings, target: { ...settings.target, commitStatus } }, provider }
+    return { definition, notification, commitStatus, provider }
+  }
+
+  async #settingsOf({ provider, definition, commitStatus }: Task): Promise<ProviderSettings> {
+    const { client } = this.#options.environment
+    const settings = await readSettings(provider, { definition, client, signal: this.#abort.signal })
+    return { ...settings, target: { ...settings.target, commitStatus } }
   }
 
   async #providerOf(alert: Alert): Promise<Provider> {
     const { namespace } = alert.metadata
     const { name } = alert.spec.providerRef
-    await this.#providers.synced(this.#options.signal)
+    await this.#providers.synced(this.#abort.signal)
     const provider = this.#providers.store.get({ namespace, name })
     if (provider === undefined) throw new Error(`failed to read provider: Provider '${namespace}/${name}' not found`)
-    if (provider.spec.serviceAccountName)
-      throw new Error(
-        'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller',
-      )
     return provider
   }
 
@@ -188,15 +268,15 @@ export class Dispatcher {
     return { event: { ...event, metadata }, isCommitStatusUpdate: isCommitStatusUpdate(event) }
   }
 
-  async #send({ definition, notification, settings }: Task): Promise<void> {
+  async #send(notification: Notification, notify: Notify, { timeoutMs, connection }: ProviderSettings): Promise<void> {
     const { clock } = this.#options.environment
     const timeout = new AbortController()
-    const why = `context deadline exceeded: not done within the Provider's timeout of ${formatDuration(settings.timeoutMs)}`
-    const cancel = clock.after(settings.timeoutMs, () => timeout.abort(new Error(why)))
-    const signal = AbortSignal.any([this.#options.signal, timeout.signal])
-    await using sender = new HttpSender({ ...settings.connection, clock, signal })
+    const why = `context deadline exceeded: not done within the Provider's timeout of ${formatDuration(timeoutMs)}`
+    const cancel = clock.after(timeoutMs, () => timeout.abort(new Error(why)))
+    const signal = AbortSignal.any([this.#abort.signal, timeout.signal])
+    await using sender = new HttpSender({ ...connection, clock, signal })
     try {
-      await definition.connect(settings.target)(notification, sender)
+      await unlessAborted(notify(notification, sender), signal)
     } finally {
       cancel()
     }
@@ -211,8 +291,18 @@ export class Dispatcher {
 interface Task {
   readonly definition: ProviderDefinition
   readonly notification: Notification
-  readonly settings: ProviderSettings
+  /** Id of the commit status, for services that have such. */
+  readonly commitStatus: string | undefined
   readonly provider: Provider
+}
+
+/** @throws Error that names the Provider, for settings that are missing or wrong. */
+function initialized({ definition, provider }: Task, { target }: ProviderSettings): Notify {
+  try {
+    return definition.connect(target)
+  } catch (error) {
+    throw new Error(`failed to initialize notifier for provider '${provider.metadata.name}': ${messageOf(error)}`, { cause: error })
+  }
 }
 
 function aliasOf({ metadata, spec }: Alert) {
@@ -223,28 +313,6 @@ function isCommitStatusUpdate(event: FluxEvent): boolean {
   return ownMetadata(event, eventMetadata.commitStatus) === 'update'
 }
 
-/** Remembers events for the rate limit's interval, and never more than a bounded number of them. */
-class RecentEvents {
-  readonly #intervalMs: number
-  /** Key → when it was seen; oldest first, as seen ones are put in anew. */
-  readonly #seen = new Map<string, number>()
-
-  constructor(intervalMs: number) {
-    this.#intervalMs = intervalMs
-  }
-
-  /** Whether the key was not seen in the last interval; it counts as seen now. */
-  isNew(key: string, nowMs: number): boolean {
-    this.#forget(nowMs)
-    if (this.#seen.has(key)) return false
-    this.#seen.set(key, nowMs)
-    return true
-  }
-
-  #forget(nowMs: number): void {
-    for (const [key, atMs] of this.#seen) {
-      if (nowMs - atMs < this.#intervalMs && this.#seen.size < mostRemembered) return
-      this.#seen.delete(key)
-    }
-  }
+function charactersOf({ message, metadata = {} }: FluxEvent): number {
+  return Object.entries(metadata).reduce((sum, [key, value]) => sum + key.length + value.length, message.length)
 }

@@ -2,32 +2,25 @@
 import type { FluxEvent } from '../api/event.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { Listening } from '../runtime/servers.ts'
-import type { Dispatcher } from './dispatch.ts'
-import { type Answer, type Call, serve } from './serve.ts'
+import type { Acceptance } from './dispatch.ts'
+import type { Answer, Call, Handler } from './serve.ts'
 
-/**
- * Listens for `POST /`. Answers: 202 accepted, 400 what is no event, 413 too long, 429 told already (or too busy).
- * @throws Error that names the address when it cannot be listened on.
- */
-export function serveEvents(address: string, dispatcher: Dispatcher, log: Logger): Promise<Listening> {
-  return serve(address, (call) => take(call, dispatcher, log), log)
+const statuses: Readonly<Record<Acceptance, number>> = { accepted: 202, duplicate: 429, busy: 429 }
+
+/** Handles `POST /`. Answers: 202 accepted, 400 what is no event, 429 told already (or too busy). */
+export function eventIntake(accept: (event: FluxEvent) => Acceptance, log: Logger): Handler {
+  return (call) => take(call, accept, log)
 }
 
-function take(call: Call, dispatcher: Dispatcher, log: Logger): Answer {
+function take({ body }: Call, accept: (event: FluxEvent) => Acceptance, log: Logger): Answer {
   let event: FluxEvent
   try {
-    event = parseEvent(call.body.toString('utf8'))
+    event = parseEvent(body.toString('utf8'))
   } catch (error) {
     log.error({ error: messageOf(error) }, 'decoding the request body failed')
     return { status: 400 }
   }
-  const acceptance = dispatcher.accept(event)
-  if (acceptance === 'accepted') return { status: 202 }
-  const about = { eventInvolvedObject: event.involvedObject }
-  if (acceptance === 'duplicate') log.debug(about, 'Discarding event, rate limiting duplicate events')
-  else log.error(about, 'discarding event, too many are waiting to be sent')
-  return { status: 429 }
+  return { status: statuses[accept(event)] }
 }
 
 /** @throws Error that says which field is not as it should be. Source: Go's json.Unmarshal into an Event. */

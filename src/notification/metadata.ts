@@ -1,4 +1,5 @@
 /** Metadata of events: what is kept of it, what identifies an event, and what people get to see. */
+import { createHash } from 'node:crypto'
 import type { Alert } from '../api/alert.ts'
 import { eventGroup, eventMetadata, type FluxEvent } from '../api/event.ts'
 
@@ -44,7 +45,9 @@ export function withoutToken(event: FluxEvent): FluxEvent {
 export function duplicateKey(event: FluxEvent): string {
   const { kind, namespace, name } = event.involvedObject
   const revisions = [eventMetadata.originRevision, eventMetadata.revision, eventMetadata.token]
-  return JSON.stringify([kind, namespace, name, event.message, ...revisions.map((key) => ownMetadata(event, key) ?? null)])
+  const identity = [kind, namespace, name, event.message, ...revisions.map((key) => ownMetadata(event, key) ?? null)]
+  // Many are remembered, and messages may be long.
+  return createHash('sha256').update(JSON.stringify(identity)).digest('base64')
 }
 
 /** What people get to see, and which keys more than one source gave: key → names of the sources. */

@@ -1,5 +1,6 @@
 /** How requests reach a service: TLS, proxy, retries, bounds, and errors without secrets. */
 import { connect as connectTcp, type Socket } from 'node:net'
+import querystring from 'node:querystring'
 import { connect as connectTls, createSecureContext, getCACertificates } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { unlessAborted } from '../lib/abort.ts'
@@ -38,7 +39,8 @@ export class HttpSender implements Sender, AsyncDisposable {
       const { answer, failure, waitMs } = await this.#attempt(request)
       if (answer && !isWorthAnother(answer.status)) return accepted(answer, request)
       if (retries === mostRetries) throw answer ? refusal(answer) : failure
-      await this.#pause(waitMs ?? Math.min(shortestWaitMs * 2 ** retries, longestWaitMs))
+      const last = answer ? refusal(answer) : failure
+      await this.#pause(waitMs ?? Math.min(shortestWaitMs * 2 ** retries, longestWaitMs), last)
     }
   }
 
@@ -60,10 +62,17 @@ export class HttpSender implements Sender, AsyncDisposable {
     await this.#dispatcher?.destroy()
   }
 
-  async #pause(ms: number): Promise<void> {
+  /** @throws DeliveryError with the reason of the signal and what came of the last try. */
+  async #pause(ms: number, last: DeliveryError | undefined): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#options.clock.after(ms, resolve)
-    await unlessAborted(promise, this.signal).finally(cancel)
+    try {
+      await unlessAborted(promise, this.signal)
+    } catch (error) {
+      throw new DeliveryError(`${messageOf(error)}; the last try: ${last?.message}`, { cause: last })
+    } finally {
+      cancel()
+    }
   }
 
   async #attempt(request: Outgoing): Promise<{ answer?: Incoming; failure?: DeliveryError; waitMs?: number | undefined }> {
@@ -78,13 +87,14 @@ export class HttpSender implements Sender, AsyncDisposable {
 
   async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Incoming> {
     this.#dispatcher ??= dispatcherFor(this.#options)
-    const { origin, pathname, search } = new URL(url)
+    const target = new URL(url)
+    const { origin, pathname, search } = target
     const sent = encoded(body)
     const response = await this.#dispatcher.request({
       origin,
       path: pathname + search,
       method,
-      headers: { ...sent.headers, ...headers },
+      headers: merged(sent.headers, credentialsOf(target), headers),
       ...(sent.text !== undefined && { body: sent.text }),
       signal: this.signal,
     })
@@ -114,6 +124,19 @@ function encoded(body: Outgoing['body']): { readonly headers: Record<string, str
   if (body instanceof URLSearchParams)
     return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, text: body.toString() }
   return { headers: { 'content-type': 'application/json' }, text: JSON.stringify(body) }
+}
+
+/** Source: Go's net/http. */
+function credentialsOf({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {}
+  const [user, secret] = [username, password].map((text) => querystring.unescape(text))
+  return { authorization: `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}` }
+}
+
+/** Later wins, whatever the case of a name. */
+function merged(...all: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  const entries = all.flatMap((headers) => Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const))
+  return Object.fromEntries(new Map(entries))
 }
 
 /** What is beyond the bound is not read. */

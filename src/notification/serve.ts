@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../runtime/log.ts'
+import type { HttpAnswer } from '../runtime/metrics.ts'
 import { type Listening, parseAddress } from '../runtime/servers.ts'
 
 export interface Call {
   readonly method: string
-  /** Without the query. */
-  readonly path: string
+  /** As it was asked for: with the query. */
+  readonly target: string
   /** By name in lower case; of a repeated one the first. */
   readonly headers: ReadonlyMap<string, string>
   readonly body: Buffer
@@ -17,22 +18,34 @@ export interface Call {
 export interface Answer {
   readonly status: number
   readonly text?: string
-  readonly headers?: Readonly<Record<string, string>>
 }
 
 export type Handler = (call: Call) => Promise<Answer> | Answer
 
+export interface ServeOptions {
+  readonly address: string
+  readonly handler: Handler
+  readonly log: Logger
+  /** Told that a call has begun; what it returns is told of the answer. */
+  readonly observe: () => (answer: HttpAnswer) => void
+  /** How long the headers of a call may take; 10 seconds when absent. */
+  readonly headersTimeoutMs?: number
+}
+
 const longestBody = 3 * 1024 * 1024
 const longestHeaders = 256 * 1024
 const requestTimeoutMs = 30_000
-const headersTimeoutMs = 10_000
+const defaultHeadersTimeoutMs = 10_000
+const timeoutCheckMs = 1_000
 const mostConnections = 1_000
 
 /** Listens until closed. An error of the handler is logged and answered with 500. @throws Error that names the address. */
-export async function serve(address: string, handler: Handler, log: Logger): Promise<Listening> {
+export async function serve(options: ServeOptions): Promise<Listening> {
+  const { address, headersTimeoutMs = defaultHeadersTimeoutMs } = options
+  const limits = { maxHeaderSize: longestHeaders, requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs }
   const server = createServer(
-    { maxHeaderSize: longestHeaders, requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs },
-    (request, response) => void respond(request, response, { handler, log }),
+    { ...limits, connectionsCheckingInterval: Math.min(timeoutCheckMs, headersTimeoutMs) },
+    (request, response) => void respond(request, response, options),
   )
   server.maxConnections = mostConnections
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -50,19 +63,31 @@ export async function serve(address: string, handler: Handler, log: Logger): Pro
   }
 }
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { handler, log }: { readonly handler: Handler; readonly log: Logger },
-): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse, options: ServeOptions): Promise<void> {
+  const startedMs = performance.now()
+  const answered = options.observe()
+  const answer = await answerTo(request, options)
+  answered({
+    method: request.method ?? 'GET',
+    code: answer.status,
+    durationSeconds: (performance.now() - startedMs) / 1000,
+    sizeBytes: Buffer.byteLength(answer.text ?? ''),
+  })
+  if (response.destroyed) return
+  // What is left of a body that is too long is not read: the connection cannot be used again.
+  const headers = answer.status === 413 ? { connection: 'close' } : {}
+  response.writeHead(answer.status, headers).end(answer.text)
+}
+
+/** The border at which whatever a handler throws is caught. */
+async function answerTo(request: IncomingMessage, { handler, log }: ServeOptions): Promise<Answer> {
   try {
     const body = await readBody(request)
-    if (body === undefined) return send(response, { status: 413, headers: { connection: 'close' } })
-    send(response, await handler(callOf(request, body)))
+    return body === undefined ? { status: 413 } : await handler(callOf(request, body))
   } catch (error) {
-    if (request.destroyed && !request.complete) return
+    if (!request.complete) return { status: 400 } // the caller broke off
     log.error({ error: messageOf(error) }, 'failed to handle a request')
-    send(response, { status: 500 })
+    return { status: 500 }
   }
 }
 
@@ -71,7 +96,8 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   if (Number(request.headers['content-length'] ?? 0) > longestBody) return undefined
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // The connection must stay open for the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > longestBody) return undefined
     chunks.push(chunk)
@@ -83,10 +109,5 @@ function callOf({ method = 'GET', url = '/', headers }: IncomingMessage, body: B
   const single = Object.entries(headers).map(
     ([name, value]) => [name, Array.isArray(value) ? (value[0] ?? '') : (value ?? '')] as const,
   )
-  return { method, path: url.replace(/[?#].*$/s, ''), headers: new Map(single), body }
-}
-
-function send(response: ServerResponse, { status, text = '', headers = {} }: Answer): void {
-  if (response.headersSent) return void response.destroy()
-  response.writeHead(status, headers).end(text)
+  return { method, target: url, headers: new Map(single), body }
 }

@@ -1,4 +1,5 @@
 /** A Provider's settings: what its spec and its Secrets say about how to reach the service. */
+import querystring from 'node:querystring'
 import type { Alert } from '../api/alert.ts'
 import type { FluxEvent } from '../api/event.ts'
 import type { Provider } from '../api/provider.ts'
@@ -37,15 +38,15 @@ export async function readSettings(
     ref && readSecret(client, { namespace: metadata.namespace, name: ref.name }, signal)
   const [data, certificates, proxy] = await Promise.all([read(spec.secretRef), read(spec.certSecretRef), read(spec.proxySecretRef)])
   const text = valuesOf(data)
-  const secretAddress = text('address')?.trim()
-  if (secretAddress !== undefined && secretAddress.length > longestAddress)
+  const secretAddress = text('address')
+  if (secretAddress !== undefined && Buffer.byteLength(secretAddress) > longestAddress)
     throw new Error(`invalid address in secret: address exceeds maximum length of ${longestAddress} bytes`)
   const proxyUrl = proxy ? named('proxySecretRef', () => proxyOf(valuesOf(proxy))) : deprecatedProxy(text('proxy') ?? spec.proxy)
   // Commit status providers also take the certificates from the Secret with the token.
   const tlsData = certificates ?? (definition.purpose === 'commitStatus' ? data : undefined)
   return {
     target: {
-      address: secretAddress || (spec.address ?? ''),
+      address: secretAddress?.trim() || (spec.address ?? ''),
       channel: spec.channel ?? '',
       username: text('username') ?? spec.username ?? '',
       password: text('password') ?? '',
@@ -62,7 +63,7 @@ export async function readSettings(
       ...(proxyUrl ? { proxy: proxyUrl } : { proxies: environmentProxies() }),
     },
     timeoutMs: parseDuration(spec.timeout ?? defaultTimeout),
-    secrets: secretsOf(data, proxyUrl),
+    secrets: secretsOf(data, [proxyUrl, URL.parse(secretAddress?.trim() || (spec.address ?? ''))]),
   }
 }
 
@@ -103,12 +104,12 @@ function loadHeaders(text: string) {
 const harmless = new Set(['username', 'ca.crt', 'caFile', 'tls.crt', 'certFile', 'region'])
 const shortestSecret = 4
 
-function secretsOf(data: SecretData | undefined, proxy: URL | undefined): string[] {
+function secretsOf(data: SecretData | undefined, urls: readonly (URL | null | undefined)[]): string[] {
   const text = valuesOf(data)
   const values = Object.keys(data ?? {})
     .filter((key) => !harmless.has(key))
     .map((key) => text(key)?.trim() ?? '')
-  if (proxy?.password) values.push(decodeURIComponent(proxy.password), proxy.password)
+  for (const url of urls) if (url?.password) values.push(querystring.unescape(url.password), url.password)
   return values.filter((value) => value.length >= shortestSecret).sort((a, b) => b.length - a.length)
 }
 

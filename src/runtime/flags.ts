@@ -81,7 +81,7 @@ interface FlagSpec {
   readonly max?: number
 }
 
-const loops = ['source', 'kustomize']
+const loops = ['source', 'kustomize', 'notification']
 
 const flagSpecs: readonly FlagSpec[] = [
   ...honoured([

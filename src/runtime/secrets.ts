@@ -33,13 +33,13 @@ export function valuesOf(data: SecretData | undefined): ValueOf {
 }
 
 /**
- * TLS settings of a Secret: `ca.crt`, `tls.crt` and `tls.key`; the authority also by its old name `caFile`.
+ * TLS settings of a Secret: `ca.crt`, `tls.crt` and `tls.key`, or by their old names `caFile`, `certFile` and `keyFile`.
  * @throws Error whose message names the key that is malformed, and never its value.
  * Source: fluxcd/pkg/runtime/secrets.TLSConfigFromSecret.
  */
 export function tlsOf(value: ValueOf): ClientTls {
-  const cert = value('tls.crt')
-  const key = value('tls.key')
+  const cert = value('tls.crt') ?? value('certFile')
+  const key = value('tls.key') ?? value('keyFile')
   const authorityKey = value('ca.crt') ? 'ca.crt' : 'caFile'
   const ca = value(authorityKey)
   if (ca) assertCertificates(authorityKey, ca)

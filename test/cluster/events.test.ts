@@ -65,7 +65,8 @@ function configMap(name: string, version = '1'): string {
 const hostname = 'sluice-0'
 
 function startSluice(cluster: Cluster, receiver: Receiver) {
-  return cluster.startSluice({ flags: { 'events-addr': receiver.address }, env: { HOSTNAME: hostname } })
+  const flags = { controllers: 'source,kustomize', 'events-addr': receiver.address }
+  return cluster.startSluice({ flags, env: { HOSTNAME: hostname } })
 }
 
 describe('--events-addr', () => {

@@ -15,7 +15,7 @@ function warnings(args: readonly string[]): readonly string[] {
 describe('flags', () => {
   it('API-19 have the defaults of Flux', () => {
     expect(flags()).toMatchObject({
-      controllers: ['source', 'kustomize'],
+      controllers: ['source', 'kustomize', 'notification'],
       metricsAddr: ':8080',
       healthAddr: ':9440',
       eventsAddr: '',
@@ -103,7 +103,11 @@ describe('flags', () => {
       '--leader-election-lease-duration must be longer',
     ],
     ['a namespace that is not known', ['--watch-all-namespaces=false'], 'RUNTIME_NAMESPACE'],
-    ['an events address that is no URL', ['--events-addr=:9090'], 'must be a URL'],
+    [
+      'an events address that is no URL, without the loop that listens',
+      ['--controllers=source', '--events-addr=:9090'],
+      'must be a URL',
+    ],
     ['a setting that is not built yet', ['--sops-age-secret=keys'], '--sops-age-secret is not implemented in this version'],
     ['a gate that is not built yet', ['--feature-gates=ExternalArtifact=true'], 'feature gate ExternalArtifact is not implemented'],
     ['a gate that is neither on nor off', ['--feature-gates=GroupChangeLog'], 'invalid value "" of feature gate GroupChangeLog'],

@@ -28,9 +28,7 @@ export interface SluiceOptions {
   readonly storagePath?: string
 }
 
-export type ServerName = 'metrics' | 'artifacts' | 'health'
-
-const servers: readonly ServerName[] = ['metrics', 'artifacts', 'health']
+export type ServerName = 'metrics' | 'artifacts' | 'health' | 'events' | 'receivers'
 
 export interface Sluice extends AsyncDisposable {
   readonly pid: number
@@ -88,6 +86,7 @@ class Process implements Sluice {
       'health-addr': '127.0.0.1:0',
       'storage-addr': '127.0.0.1:0',
       'storage-path': this.#storagePath,
+      ...(this.#runs('notification') && { 'events-addr': '127.0.0.1:0', receiverAddr: '127.0.0.1:0' }),
       ...flags,
     }).map(([name, value]) => `--${name}=${value}`)
     // The bundle, for one: SLUICE_PROGRAM=dist/sluice.mjs make bench
@@ -145,6 +144,10 @@ class Process implements Sluice {
     return this.kill9()
   }
 
+  #runs(loop: string): boolean {
+    return this.#options.flags?.controllers?.split(',').includes(loop) ?? true
+  }
+
   #heard(text: string): void {
     const line = parseLine(text)
     this.logs.push(line)
@@ -154,6 +157,12 @@ class Process implements Sluice {
   }
 
   async #listening(): Promise<void> {
+    const servers: readonly ServerName[] = [
+      'metrics',
+      'health',
+      ...(this.#runs('source') ? (['artifacts'] as const) : []),
+      ...(this.#runs('notification') ? (['events', 'receivers'] as const) : []),
+    ]
     const isComplete = () => servers.every((server) => this.#addresses.has(server))
     if (!isComplete()) await this.#next(isComplete, 30_000)
   }

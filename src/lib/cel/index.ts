@@ -10,7 +10,7 @@ import { registerFunctions, useOwnMatches } from './functions.ts'
 /** A compiled expression that says yes or no. */
 export interface Condition {
   /**
-   * @param variables JSON values by the names that were declared.
+   * @param variables JSON values, or values made ready, by the names that were declared.
    * @throws Error naming the expression, for a missing field, a result that is no boolean, or when it takes too long.
    */
   holds(variables: Readonly<Record<string, unknown>>): boolean
@@ -32,6 +32,25 @@ const limits = { maxAstNodes: 10_000, maxDepth: 100, maxListElements: 1_000, max
 export interface Expression {
   /** @throws Error naming the expression, for a missing field or when it takes too long. */
   evaluate(variables: Readonly<Record<string, unknown>>): unknown
+}
+
+/** A value made ready once for many evaluations: what is large need not be converted for each. */
+export class CelValue {
+  readonly value: unknown
+
+  private constructor(value: unknown) {
+    this.value = value
+  }
+
+  /** Of a JSON value. */
+  static of(json: unknown): CelValue {
+    return new CelValue(asCel(json))
+  }
+
+  /** Of results of evaluations by name. */
+  static map(results: ReadonlyMap<string, unknown>): CelValue {
+    return new CelValue(Object.fromEntries(results))
+  }
 }
 
 /** @throws ParseError for what does not parse, or has another type than bool. */
@@ -114,5 +133,6 @@ function asCel<T>(value: T): T {
   if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value) as T
   if (Array.isArray(value)) return value.map(asCel) as T
   if (typeof value !== 'object' || value === null) return value
+  if (value instanceof CelValue) return value.value as T
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, asCel(inner)])) as T
 }
