@@ -8,16 +8,17 @@ import { type Change, changeLog } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
+import { Downloads } from '../runtime/downloads.ts'
+import { healthRule } from '../runtime/health-expressions.ts'
 import { type Cause, type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
 import { pathInArtifact } from './build-task.ts'
 import { Builds, type WantedObjects } from './builds.ts'
 import { dependenciesReady } from './depends.ts'
 import { finalize } from './finalize.ts'
 import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
-import { healthRule } from './health-expressions.ts'
 import { withRun } from './history.ts'
 import { prune } from './prune.ts'
-import { Downloads, eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
+import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
 import { readSubstitution, type Substitution, withoutSecrets } from './variables.ts'
 import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
 
@@ -86,7 +87,7 @@ class Run {
    * @throws Waiting for a source or dependency, Stalled for a spec that cannot work, Retryable for the rest.
    */
   async reconcile(): Promise<Outcome<Kustomization>> {
-    this.#rule = healthRule(this.#ks)
+    this.#rule = healthRule(this.#ks.spec.healthCheckExprs)
     const source = await readySource(this.#ks, this.#context)
     await dependenciesReady(this.#ks, source, this.#context)
     try {

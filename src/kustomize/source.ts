@@ -7,6 +7,7 @@ import type { Store } from '../kube/informer.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import { ArtifactNotFound, ArtifactUnavailable, type UnpackedArtifact } from '../runtime/artifacts.ts'
+import type { Downloads } from '../runtime/downloads.ts'
 import { type Context, type EventDraft, Retryable, Stalled, Waiting } from '../runtime/reconcile.ts'
 
 import { allSources } from './stores.ts'
@@ -80,29 +81,6 @@ function notOpened(error: unknown, ks: Kustomization, source: Source, { context,
   const retryMs = error instanceof ArtifactUnavailable ? downloads.failed(keyOf(ks), context.flags.httpRetry) : undefined
   if (retryMs === undefined) return failure(ks, source, 'ArtifactFailed', messageOf(error), error)
   return new Waiting('ArtifactFailed', `${messageOf(error)}, retrying in ${formatDuration(retryMs)}`, { retryMs })
-}
-
-const shortestGapMs = 5_000
-const longestGapMs = 30_000
-
-/** Downloads that failed in a row. Source: Flux's fetcher, which waits 5 to 30 seconds between attempts. */
-export class Downloads {
-  readonly #failures = new Map<string, number>()
-
-  /** How long to wait before the next attempt, in milliseconds; undefined when it has been retried as often as allowed. */
-  failed(key: Key, retries: number): number | undefined {
-    const failures = this.#failures.get(keyText(key)) ?? 0
-    if (failures >= retries) {
-      this.forget(key)
-      return undefined
-    }
-    this.#failures.set(keyText(key), failures + 1)
-    return Math.min(shortestGapMs * 2 ** failures, longestGapMs)
-  }
-
-  forget(key: Key): void {
-    this.#failures.delete(keyText(key))
-  }
 }
 
 function notYet(context: Context<Kustomization>, what: string): Waiting {

@@ -4,10 +4,11 @@ import type { Kustomization } from '../api/kustomization.ts'
 import { conditionOf, isReady } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
 import type { Applier } from '../kube/applier.ts'
+import { configChanged } from '../runtime/config-watch.ts'
+import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
 import type { Watch } from '../runtime/reconcile.ts'
-import { dependenciesOf, isMet, sortedByDependency } from './depends.ts'
 import { consumersIndex } from './source.ts'
-import { allKustomizations, allSources, scope } from './stores.ts'
+import { allKustomizations, allSources } from './stores.ts'
 
 /** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
 export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
@@ -56,22 +57,12 @@ function stateOf(ks: Kustomization): string {
   return `${ks.status?.observedGeneration} ${ks.status?.lastAppliedRevision}`
 }
 
-/** Queues the Kustomizations that take variables from a labelled ConfigMap or Secret. Only metadata is watched: values are read when used. */
-export const substituteInputChanged: Watch<Kustomization> = ({ informers, own, environment, signal, enqueue }) => {
-  const { featureGates, watchConfigsLabelSelector: labelSelector } = environment.flags
-  if (featureGates.get('DisableConfigWatchers')) return
-  const usersOf = own.store.index('substituteFrom', (ks) =>
-    (ks.spec.postBuild?.substituteFrom ?? []).map(({ kind, name }) => `${kind}/${ks.metadata.namespace}/${name}`),
-  )
-  for (const kind of ['ConfigMap', 'Secret']) {
-    const options = { ...scope(environment.flags), labelSelector, metadataOnly: true }
-    const stop = informers.get({ apiVersion: 'v1', kind }, options).subscribe(({ object, initial }) => {
-      if (initial) return
-      for (const ks of sortedByDependency(usersOf(`${kind}/${keyText(keyOf(object))}`))) enqueue(keyOf(ks), 'config')
-    })
-    signal.addEventListener('abort', stop, { once: true })
-  }
-}
+/** Queues the Kustomizations that take variables from a labelled ConfigMap or Secret. */
+export const substituteInputChanged = configChanged<Kustomization>({
+  index: 'substituteFrom',
+  references: ({ spec }) => spec.postBuild?.substituteFrom ?? [],
+  order: sortedByDependency,
+})
 
 /** Queues the owner of an object that somebody else changed or deleted. */
 export function managedObjectChanged(applier: Applier): Watch<Kustomization> {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Kustomization } from '../../src/api/kustomization.ts'
 import { type Key, keyOf, keyText } from '../../src/api/object.ts'
-import { problemOf, sortedByDependency } from '../../src/kustomize/depends.ts'
+import { problemOf } from '../../src/kustomize/depends.ts'
+import { sortedByDependency } from '../../src/runtime/depends.ts'
 import { kustomization, readyAt } from './objects.ts'
 
 const revision = 'main@sha1:new'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { KustomizationSpec } from '../../src/api/kustomization.ts'
 import { Deadlines, healthTargets, timeoutMs } from '../../src/kustomize/health.ts'
-import { healthRule } from '../../src/kustomize/health-expressions.ts'
+import { healthRule } from '../../src/runtime/health-expressions.ts'
 import { ManualClock } from '../fakes/clock.ts'
 import { kustomization } from './objects.ts'
 
@@ -69,7 +69,7 @@ describe('healthCheckExprs', () => {
     status,
   })
   const rule = (...expressions: NonNullable<KustomizationSpec['healthCheckExprs']>[number][]) =>
-    healthRule(kustomization('a', { healthCheckExprs: expressions }))
+    healthRule(kustomization('a', { healthCheckExprs: expressions }).spec.healthCheckExprs)
   const issued = {
     apiVersion: 'certs.example.com/v1',
     kind: 'Certificate',

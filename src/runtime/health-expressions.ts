@@ -1,12 +1,13 @@
 /** `spec.healthCheckExprs`: when objects of other people's kinds are ready, in CEL. */
-import type { Kustomization, KustomizationSpec } from '../api/kustomization.ts'
+import type { healthCheckExpression } from '../api/fragments.ts'
 import { gvkOf, type KubeObject } from '../api/object.ts'
+import type { Infer } from '../api/schema.ts'
 import type { Health } from '../kube/applier.ts'
 import { type Condition, compileCondition } from '../lib/cel/index.ts'
 import { messageOf } from '../lib/errors.ts'
-import { Stalled } from '../runtime/reconcile.ts'
+import { Stalled } from './reconcile.ts'
 
-type HealthCheckExpression = NonNullable<KustomizationSpec['healthCheckExprs']>[number]
+type HealthCheckExpression = Infer<typeof healthCheckExpression>
 
 /** One expression and the state of an object for which it holds. */
 interface Step {
@@ -18,8 +19,9 @@ interface Step {
  * The rule of the spec: the health of an object by its expressions, undefined for objects that have none.
  * @throws Stalled InvalidCELExpression. Source: github.com/fluxcd/pkg/runtime/cel status_reader.go, status_evaluator.go.
  */
-export function healthRule(ks: Kustomization): ((object: KubeObject) => Health | undefined) | undefined {
-  const expressions = ks.spec.healthCheckExprs ?? []
+export function healthRule(
+  expressions: readonly HealthCheckExpression[] = [],
+): ((object: KubeObject) => Health | undefined) | undefined {
   if (expressions.length === 0) return undefined
   const steps = new Map<string, readonly Step[]>()
   for (const [index, expression] of expressions.entries()) {
