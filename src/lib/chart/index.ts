@@ -27,5 +27,6 @@ export {
   secretType,
   userLabels,
 } from './release.ts'
+export { type ReleaseParts, releaseParts } from './release-encode.ts'
 export { checkInstallable, type RenderedFiles, type RenderOptions, render, renderFiles, sortRendered } from './render.ts'
 export { type ChartRequest, chartUrl, findVersion, type IndexEntry, parseIndex, type RepositoryIndex } from './repository.ts'

@@ -1,6 +1,6 @@
 /** A release → JSON, fields in Go's order. Source: helm pkg/release/v1, pkg/chart/v2, pkg/chart/common/file.go. */
 
-import { marshalJson } from '../gotemplate/gojson.ts'
+import { jsonToValue, marshalJson, valueToJson } from '../gotemplate/gojson.ts'
 import { type Dict, TypedMap, type Value } from '../gotemplate/value.ts'
 import type { Chart, ChartFile, Dependency, Lock, Maintainer, Metadata } from './chart.ts'
 import type { Release, ReleaseHook, ReleaseRecord } from './release.ts'
@@ -23,6 +23,25 @@ export function releaseToJson(release: Release, form: Form): string {
     ['namespace', filled(release.namespace)],
     ['apply_method', form === 'helm4' ? filled(release.applyMethod) : undefined],
   ])
+}
+
+/** JSON texts of the parts of a release as Helm 4 stores them, each as it reads back from storage. */
+export function releaseParts({ info, chart, config, hooks }: Release): ReleaseParts {
+  return {
+    info: recordJson(info, 'helm4'),
+    metadata: metadataJson(chart.metadata),
+    // Numbers have lost there what a float64 does not hold.
+    config: config.size === 0 ? 'null' : marshalJson(jsonToValue(valueToJson(config))),
+    hooks: hooks.map((hook) => hookJson(hook, 'helm4')),
+  }
+}
+
+export interface ReleaseParts {
+  readonly info: string
+  readonly metadata: string
+  /** `null` when there is none. */
+  readonly config: string
+  readonly hooks: readonly string[]
 }
 
 function object(fields: readonly (readonly [string, Text])[]): string {

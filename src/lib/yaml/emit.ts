@@ -26,20 +26,32 @@ const MAX_SIMPLE_KEY_BYTES = 128
  * Source: yamlh.go, emitterc.go and encode.go of go-yaml 2.4.
  */
 export function emit(value: Json): string {
-  const emitter = new Emitter()
+  return emitInOrder(value, compareKeys)
+}
+
+/** As `emit`, with the keys of each object in an order of one's own. */
+export function emitInOrder(value: Json, order: KeyOrder): string {
+  const emitter = new Emitter(order)
   emitter.node(value, 'root')
   return emitter.finish()
 }
+
+type KeyOrder = (a: string, b: string) => number
 
 type Position = 'root' | 'sequence' | 'value' | 'key' | 'complex'
 
 /** libyaml's emitter with its own state: column, indentation and what was written last decide every break and space. */
 class Emitter {
+  readonly #order: KeyOrder
   #out = ''
   #column = 0
   #indent = -1
   #whitespace = true
   #indention = true
+
+  constructor(order: KeyOrder) {
+    this.#order = order
+  }
 
   finish(): string {
     this.#indent = -1
@@ -79,7 +91,7 @@ class Emitter {
     }
     const outer = this.#indent
     this.#increaseIndent({})
-    for (const key of keys.sort(compareKeys)) {
+    for (const key of keys.sort(this.#order)) {
       this.#writeIndent()
       this.#pair(key, object[key] ?? null)
     }

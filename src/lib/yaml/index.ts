@@ -5,7 +5,7 @@
  * kubectl and Helm's toYaml print). `parseNodes` keeps tags, styles and spellings for engines that edit documents.
  */
 
-export { emit } from './emit.ts'
+export { emit, emitInOrder } from './emit.ts'
 export { compareKeys } from './keys.ts'
 export { expandAliases, type LoadOptions, loadAll, loadFirst, nodeToJson } from './load.ts'
 export { assign, copyNode, mapNode, NO_SOURCE, type Node, type NodeStyle, scalarNode, seqNode, stringNode } from './node.ts'
