@@ -33,7 +33,9 @@ function character(text: string): Kinds {
 /** `1+2i`: the sign in the middle is the last one that belongs to no exponent. */
 function complexPair(text: string): Kinds {
   const split = /^(.+?(?<![eEpP]))([+-].+)i$/.exec(text)
-  return complex(strconv.parseFloat(split?.[1] ?? ''), strconv.parseFloat(split?.[2] ?? ''))
+  const [, realPart = 'i', imaginary = ''] = split ?? []
+  if (realPart.endsWith('i') || !/\d/.test(imaginary)) throw new FuncError('syntax error scanning complex number')
+  return complex(strconv.parseFloat(realPart), strconv.parseFloat(imaginary))
 }
 
 function complex(realPart: number, imaginary: number): Kinds {

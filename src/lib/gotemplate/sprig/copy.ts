@@ -22,6 +22,8 @@ function copied(value: Value, budget: Budget): Value {
   if (value instanceof Map) return copiedDict(value, budget)
   if (value instanceof Slice) return new Slice(value.type, copyAll(value.items), value.isNil)
   if (value instanceof Bytes) return new Bytes(value.bytes.slice())
+  // Times and the like hold more than their fields, and never change.
+  if (Object.getPrototypeOf(value) !== Struct.prototype) return value
   if (value instanceof Struct && value.fields) return new Struct(value.type, new Map(copiedEntries(value.fields, budget)))
   return value
 }
