@@ -7,12 +7,14 @@
 #   make bench ARGS='--apps 50'
 #   make bench-kustomize      builds against the real kustomize's time
 #   make fuzz-kustomize ARGS='--minutes 30'   random builds against the real kustomize; failures become fixtures
+#   make bench-helm           renderings against the real helm's time
+#   make fuzz-helm ARGS='--minutes 30'   random charts against the real helm; failures become fixtures
 
 ARGS ?=
 
-.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize build
+.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build
 
-demo test lint typecheck generate bench bench-kustomize fuzz-kustomize build: node_modules/.package-lock.json
+demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build: node_modules/.package-lock.json
 	npm run --silent $@ -- $(ARGS)
 
 node_modules/.package-lock.json: package-lock.json
