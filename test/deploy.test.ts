@@ -189,7 +189,6 @@ describe('the rights that deploy/ gives', () => {
       ['patch', 'kustomizations.kustomize.toolkit.fluxcd.io', '-A'],
       ['patch', 'providers.notification.toolkit.fluxcd.io', '-A'],
       ['patch', 'receivers.notification.toolkit.fluxcd.io', '--subresource=status', '-A'],
-      ['patch', 'imagerepositories.image.toolkit.fluxcd.io', '-A'],
       ['get', 'secrets', '-A'],
       ['watch', 'configmaps', '-A'],
       ['list', 'namespaces'],

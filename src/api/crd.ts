@@ -14,7 +14,8 @@ export function customResourceDefinition(kind: KindDefinition): KubeObject {
     metadata: { name: `${plural}.${kind.group}`, annotations: noSubstitution },
     spec: {
       group: kind.group,
-      names: { kind: kind.kind, listKind, plural, singular, shortNames, categories },
+      // An empty list is not stored: whoever applies it again would see a change.
+      names: { kind: kind.kind, listKind, plural, singular, ...(shortNames.length > 0 && { shortNames }), categories },
       scope: 'Namespaced',
       versions: [version(kind)],
     },
