@@ -25,9 +25,10 @@ export function isDigestOf(digest: string | undefined, values: Dict): boolean {
   return isDigestAlgorithm(algorithm) && valuesDigest(values, algorithm) === digest
 }
 
-/** Storage has only float64: what is compared with it must not be more exact. */
+/** Storage has only float64: what is compared with it must not be more exact. Go prints one that is whole and fits as an integer. */
 function stored(value: Json): Json {
-  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'bigint') return stored(Number(value))
+  if (typeof value === 'number') return Number.isInteger(value) && Math.abs(value) < 2 ** 64 ? BigInt(value) : value
   if (Array.isArray(value)) return value.map(stored)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, stored(inner)]))

@@ -262,9 +262,11 @@ function put(table: Dict, key: string, value: Value): void {
 
 function withItem(list: Value[], index: bigint, value: Value): Value[] {
   if (index > maxIndex) throw new BuildError(`index of ${index} is greater than maximum supported index of ${maxIndex}`)
-  while (list.length <= index) list.push(null)
-  list[Number(index)] = value
-  return list
+  const reaches = index < list.length
+  // A longer list is another one, as in Go: who shares the old one does not see it.
+  const changed = reaches ? list : [...list, ...Array<Value>(Number(index) + 1 - list.length).fill(null)]
+  changed[Number(index)] = value
+  return changed
 }
 
 function asTable(value: Value): Dict {

@@ -26,31 +26,39 @@ const MAX_SIMPLE_KEY_BYTES = 128
  * Source: yamlh.go, emitterc.go and encode.go of go-yaml 2.4.
  */
 export function emit(value: Json): string {
-  return emitInOrder(value, compareKeys)
+  return print(value, { order: compareKeys, isReadAsJson: true })
 }
 
-/** As `emit`, with the keys of each object in an order of one's own. */
-export function emitInOrder(value: Json, order: KeyOrder): string {
-  const emitter = new Emitter(order)
+/** As go-yaml 2 prints a value by itself, with the keys of each object in an order of one's own. */
+export function emitInOrder(value: Json, order: Style['order']): string {
+  return print(value, { order, isReadAsJson: false })
+}
+
+interface Style {
+  readonly order: (a: string, b: string) => number
+  /** Texts lose what a way through JSON costs them. */
+  readonly isReadAsJson: boolean
+}
+
+function print(value: Json, style: Style): string {
+  const emitter = new Emitter(style)
   emitter.node(value, 'root')
   return emitter.finish()
 }
-
-type KeyOrder = (a: string, b: string) => number
 
 type Position = 'root' | 'sequence' | 'value' | 'key' | 'complex'
 
 /** libyaml's emitter with its own state: column, indentation and what was written last decide every break and space. */
 class Emitter {
-  readonly #order: KeyOrder
+  readonly #style: Style
   #out = ''
   #column = 0
   #indent = -1
   #whitespace = true
   #indention = true
 
-  constructor(order: KeyOrder) {
-    this.#order = order
+  constructor(style: Style) {
+    this.#style = style
   }
 
   finish(): string {
@@ -91,7 +99,7 @@ class Emitter {
     }
     const outer = this.#indent
     this.#increaseIndent({})
-    for (const key of keys.sort(this.#order)) {
+    for (const key of keys.sort(this.#style.order)) {
       this.#writeIndent()
       this.#pair(key, object[key] ?? null)
     }
@@ -123,7 +131,7 @@ class Emitter {
   }
 
   #string(original: string, position: Position): void {
-    const text = NOT_IN_JSON.test(original) ? asReadFromJson(original) : original
+    const text = this.#style.isReadAsJson && NOT_IN_JSON.test(original) ? asReadFromJson(original) : original
     const fold = position !== 'key'
     switch (chooseStyle(text, { key: position === 'key' })) {
       case 'plain':
