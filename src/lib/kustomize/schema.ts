@@ -39,14 +39,20 @@ export class SchemaSet {
     const version = openapi.get('version')
     if (text !== undefined) {
       if (version !== undefined) throw new BuildError('builtin version and custom schema provided, cannot use both')
-      this.#custom = parseDefinitions(text, path)
       this.#builtInUsed = this.#isUsed
+      this.#custom = parseDefinitions(text, path, this.#inherited())
       this.#isStated = true
       return
     }
     if (version === undefined || version === '') return
     if (version !== DEFAULT_VERSION) throw new BuildError('the specified OpenAPI version is not built in')
     this.#isStated = true
+  }
+
+  /** The built-in definitions that those of a custom schema may refer to. */
+  #inherited(): Inherited {
+    const isLoaded = this.#builtInAsked || this.#builtInUsed
+    return { types: isLoaded ? builtIn().types : new Map(), win: this.#builtInAsked }
   }
 
   forKind(apiVersion: string, kind: string): Schema | undefined {
@@ -69,7 +75,9 @@ export class SchemaSet {
     if (!node?.source) return undefined
     const definition = definitionIn(node.source.line || node.source.head)
     if (!definition) return undefined
-    return this.#custom ? this.#custom.read(definition) : definitionReader({}).read(definition)
+    return this.#custom
+      ? this.#custom.read(definition)
+      : definitionReader({}, { types: builtIn().types, win: false }).read(definition)
   }
 
   /** What comments on the value of a field state, or else those on its name: there they stand above a list. */
@@ -103,6 +111,8 @@ interface Definitions extends Kinds {
 }
 
 interface BuiltIn extends Kinds {
+  /** By names of definitions; those that no merge depends on are missing. */
+  readonly types: ReadonlyMap<string, Schema>
   /** Kustomize's own kinds, which custom schemas do not replace. */
   readonly kustomizeKinds: ReadonlyMap<string, Schema>
 }
@@ -143,17 +153,18 @@ function expandTable(): BuiltIn {
   for (const kind of openApi.namespaced) scopes.set(kind, false)
   for (const kind of openApi.clusterScoped) scopes.set(kind, true)
   const kustomizeKinds = new Map([...kinds].filter(([kind]) => kind.startsWith('kustomize.config.k8s.io/')))
-  return { kinds, scopes, kustomizeKinds }
+  const byName = new Map(types.map((type, number) => [openApi.names[number] ?? '', type]))
+  return { kinds, scopes, kustomizeKinds, types: byName }
 }
 
 const NO_FIELDS: ReadonlyMap<string, Schema> = new Map()
 
 /** Reads an OpenAPI document (JSON or YAML) that a user hands in. */
-function parseDefinitions(text: string, file: string | undefined): Definitions {
+function parseDefinitions(text: string, file: string | undefined, inherited: Inherited): Definitions {
   const document = jsonOrYaml(text, file)
   const root = asObject(document)
   const definitions = asObject(root.definitions)
-  const { read, resolveRef } = definitionReader(definitions)
+  const { read, resolveRef } = definitionReader(definitions, inherited)
   const kinds = new Map<string, Schema>()
   for (const [name, value] of Object.entries(definitions)) {
     const definition = asObject(value)
@@ -167,17 +178,24 @@ interface DefinitionReader {
   resolveRef(ref: string): Schema
 }
 
-function definitionReader(definitions: JsonObject): DefinitionReader {
+/** Definitions that are there besides; `win`: over those of the same name. */
+interface Inherited {
+  readonly types: ReadonlyMap<string, Schema>
+  readonly win: boolean
+}
+
+function definitionReader(definitions: JsonObject, inherited: Inherited): DefinitionReader {
   const schemas = new Map<string, Schema>()
   return { read, resolveRef }
 
   function resolveRef(ref: string): Schema {
     const name = ref.slice('#/definitions/'.length)
-    const known = schemas.get(name)
+    const isOwn = Object.hasOwn(definitions, name)
+    const known = schemas.get(name) ?? (inherited.win || !isOwn ? inherited.types.get(name) : undefined)
     if (known) return known
     const schema: { -readonly [K in keyof Schema]: Schema[K] } = { fields: NO_FIELDS }
     schemas.set(name, schema)
-    Object.assign(schema, read(asObject(Object.hasOwn(definitions, name) ? definitions[name] : undefined)))
+    Object.assign(schema, read(asObject(isOwn ? definitions[name] : undefined)))
     return schema
   }
 

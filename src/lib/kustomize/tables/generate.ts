@@ -60,7 +60,7 @@ function writeOpenApi(openApi: OpenApi): void {
     ].sort()
   writeFileSync(
     `${here}openapi.generated.ts`,
-    `// Made by generate.ts: do not edit.\nexport const openApi = ${JSON.stringify({ types, kinds: sortKeys(kinds), clusterScoped: scopes(false), namespaced: scopes(true) })}\n`,
+    `// Made by generate.ts: do not edit.\nexport const openApi = ${JSON.stringify({ types, names: [...numbers.keys()], kinds: sortKeys(kinds), clusterScoped: scopes(false), namespaced: scopes(true) })}\n`,
   )
 }
 
