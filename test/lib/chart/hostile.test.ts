@@ -161,7 +161,7 @@ describe('what is nested too deeply', () => {
   it.each([
     ['values', { 'values.yaml': `a: ${'['.repeat(depth)}${']'.repeat(depth)}\n` }],
     ['values in blocks', { 'values.yaml': `a:\n  ${'- '.repeat(depth)}x\n` }],
-    ['a schema', { 'values.schema.json': '{"not":'.repeat(depth) + '{}' + '}'.repeat(depth) }],
+    ['a schema', { 'values.schema.json': `${'{"not":'.repeat(depth)}{}${'}'.repeat(depth)}` }],
     ['parentheses of a template', { 'templates/a.yaml': `{{ ${'('.repeat(depth)}1${')'.repeat(depth)} }}` }],
     ['conditions of a template', { 'templates/a.yaml': '{{ if 1 }}'.repeat(depth) + '{{ end }}'.repeat(depth) }],
     ['rendered YAML', { 'templates/a.yaml': `a: {{ repeat ${depth} "[" }}{{ repeat ${depth} "]" }}` }],
