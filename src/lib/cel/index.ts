@@ -134,5 +134,7 @@ function asCel<T>(value: T): T {
   if (Array.isArray(value)) return value.map(asCel) as T
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof CelValue) return value.value as T
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, asCel(inner)])) as T
+  const entries = Object.entries(value).map(([key, inner]) => [key, asCel(inner)] as const)
+  // cel-js tells types by their constructor: an entry of that name would be taken for it.
+  return (Object.hasOwn(value, 'constructor') ? new Map(entries) : Object.fromEntries(entries)) as T
 }

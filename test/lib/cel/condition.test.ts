@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compileCondition } from '../../../src/lib/cel/index.ts'
+import { CelValue, compileCondition } from '../../../src/lib/cel/index.ts'
 
 const dep = {
   metadata: { name: 'base', labels: { 'app/version': 'v1.2.3' }, creationTimestamp: '2026-01-01T00:00:00Z' },
@@ -56,5 +56,19 @@ describe('a CEL condition', () => {
     expect(() => compileCondition('status.share').holds(dep)).toThrow(
       "failed to evaluate CEL expression as boolean: 'status.share'",
     )
+  })
+
+  it('takes fields with names of the prototype for fields', () => {
+    const of = (expression: string) =>
+      compileCondition(expression, { variables: ['x'] }).holds({ x: { constructor: 1, inner: { constructor: { a: 2 } } } })
+    expect(of('has(x.inner) && x.constructor == 1 && size(x) == 2')).toBe(true)
+    expect(of("x.inner.constructor.a == 2 && 'constructor' in x.inner")).toBe(true)
+    expect(of('has(x.toString)')).toBe(false)
+  })
+
+  it('takes values that were made ready for many evaluations', () => {
+    const x = CelValue.of({ replicas: 2 })
+    const y = CelValue.map(new Map<string, unknown>([['x', 3n]]))
+    expect(compileCondition('x.replicas + 1 == y.x', { variables: ['x', 'y'] }).holds({ x, y })).toBe(true)
   })
 })
