@@ -1,7 +1,7 @@
-/** Answers the request that it is handed, in a process whose memory is bounded: see hostile.test.ts. */
+/** Answers the requests that it is handed, in a process whose memory is bounded: see hostile.test.ts. */
 import { answer } from '../../conformance/helm-answer.ts'
 
-process.once('message', ({ request, archive }) => {
+process.on('message', ({ request, archive }) => {
   const result = answer(request, { readPackage: () => archive })
   const { length } = JSON.stringify(result)
   const isClean = Object.keys(Object.prototype).length === 0

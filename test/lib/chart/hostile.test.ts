@@ -1,7 +1,7 @@
 /** Charts that mean harm: each gives a clear error or Helm's own result, soon, in a process of bounded memory. */
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type HelmRequest, templateRequest } from '../../conformance/helm-cases/request.ts'
 import { type RawEntry, rawArchive } from '../tarball/archives.ts'
 
@@ -16,23 +16,44 @@ interface Outcome {
 const TIMEOUT_MS = 30_000
 const LIMITS = /more text than is allowed|more steps than is allowed|nest(?:s|ed) (?:too deeply|more deeply than is allowed)/
 
-/** Rejects when the process runs out of memory or time. */
+/** One process for all: what it survives, it has to give back. */
+let child: ChildProcess | undefined
+
+afterAll(() => void child?.kill('SIGKILL'))
+
+/** A process that runs out of memory crashes; one that takes too long is ended. */
 async function bounded(request: HelmRequest | object, archive?: Uint8Array): Promise<Outcome> {
-  const child = fork(new URL('./hostile-worker.ts', import.meta.url), {
+  child ??= started()
+  const running = child
+  const cancel = new AbortController()
+  const signal = AbortSignal.any([cancel.signal, AbortSignal.timeout(TIMEOUT_MS)])
+  running.send({ request, archive })
+  const answered = once(running, 'message', { signal }).then(([outcome]) => outcome)
+  const ended = once(running, 'exit', { signal }).then(([code, by]) => ({
+    ok: false,
+    isClean: false,
+    error: `CRASH ${code ?? by}`,
+  }))
+  try {
+    const outcome = await Promise.race([answered, ended])
+    if (running.exitCode !== null || running.signalCode !== null) child = undefined
+    return outcome
+  } catch (error) {
+    running.kill('SIGKILL')
+    child = undefined
+    throw error
+  } finally {
+    cancel.abort()
+    await Promise.allSettled([answered, ended])
+  }
+}
+
+function started(): ChildProcess {
+  return fork(new URL('./hostile-worker.ts', import.meta.url), {
     execArgv: ['--max-old-space-size=512'],
     serialization: 'advanced',
     stdio: 'ignore',
   })
-  try {
-    child.send({ request, archive })
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    return await Promise.race([
-      once(child, 'message', { signal }).then(([outcome]) => outcome),
-      once(child, 'exit', { signal }).then(([code, by]) => ({ ok: false, error: `CRASH ${code ?? by}` })),
-    ])
-  } finally {
-    child.kill('SIGKILL')
-  }
 }
 
 function template(text: string, values = ''): Promise<Outcome> {
@@ -205,10 +226,14 @@ describe('packages', () => {
   const description = { path: 'app/Chart.yaml', body: 'apiVersion: v2\nname: app\nversion: 0.1.0\n' }
   const template = { path: 'app/templates/a.yaml', body: 'a: {{ .Files.Get "link" | quote }}\n' }
 
+  // Packages are kept by their path.
+  let packages = 0
+  const nextPackage = () => `/${packages++}.tgz`
+
   function packaged(entries: readonly RawEntry[]): Promise<Outcome> {
     const request = {
       op: 'render',
-      chart: { path: '/a.tgz' },
+      chart: { path: nextPackage() },
       values: [],
       release: { name: 'rel', namespace: 'ns' },
       options: { kubeVersion: '1.34.0' },
@@ -260,7 +285,7 @@ describe('packages', () => {
     for (let i = 0; i < 200; i++) inner = rawArchive(description, { path: 'app/charts/app.tgz', body: inner })
     const request = {
       op: 'render',
-      chart: { path: '/a.tgz' },
+      chart: { path: nextPackage() },
       values: [],
       release: { name: 'rel', namespace: 'ns' },
       options: { kubeVersion: '1.34.0' },
