@@ -67,9 +67,10 @@ function isSimpleKey(key: string): boolean {
 }
 
 /** Fields by their names in lower case; times are texts. */
-function printStruct({ type, fields }: Struct, indent: number): string {
+function printStruct(struct: Struct, indent: number): string {
+  const { type, fields } = struct
   if (fields === undefined) return 'null'
-  if (type.name.endsWith('time.Time')) return type.marshalJson?.(new Struct(type, fields)).slice(1, -1) ?? ''
+  if (type.name.endsWith('time.Time')) return type.marshalJson?.(struct).slice(1, -1) ?? ''
   const names = (type.kind === 'ptr' ? type.elem : type)?.fields ?? []
   return printMap(
     names.map(({ name }) => [name.toLowerCase(), fields.get(name) ?? null]),
