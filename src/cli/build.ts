@@ -7,6 +7,7 @@ import {
   type BuildOptions,
   type BuildResult,
   build,
+  type ChartOptions,
   type LoadRestrictor,
   type RemoteLoader,
   type Reorder,
@@ -14,7 +15,7 @@ import {
 } from '../lib/kustomize/index.ts'
 
 interface Flag {
-  readonly type: 'bool' | 'text'
+  readonly type: 'bool' | 'text' | 'list'
   readonly help: string
   readonly short?: string
   /** The values that it may have, the default first. */
@@ -26,7 +27,7 @@ interface Flag {
 }
 
 const noPrograms = 'builds run no programs and no containers: use the built-in generators and transformers'
-const noCharts = 'charts are not rendered: use a HelmRelease, or render the chart and commit the result'
+const ownCharts = 'charts are rendered by this program itself'
 const legal = {
   restrictor: ['LoadRestrictionsRootOnly', 'LoadRestrictionsNone'],
   reorder: ['legacy', 'none'],
@@ -61,7 +62,10 @@ const flags = new Map<string, Flag>([
     bool: ['enable-alpha-plugins', 'enable-exec', 'network', 'as-current-user'],
     text: ['network-name', 'mount', 'env'],
   }),
-  ...refused(noCharts, { bool: ['enable-helm', 'helm-debug'], text: ['helm-command', 'helm-api-versions', 'helm-kube-version'] }),
+  ['enable-helm', { type: 'bool', help: 'render helmCharts' }],
+  ['helm-kube-version', { type: 'text', help: 'version of Kubernetes that charts are rendered for' }],
+  ['helm-api-versions', { type: 'list', help: 'API versions that charts are rendered for (repeatable)' }],
+  ...refused(ownCharts, { bool: ['helm-debug'], text: ['helm-command'] }),
 ])
 
 function refused(why: string, names: { bool: readonly string[]; text: readonly string[] }): [string, Flag][] {
@@ -87,9 +91,19 @@ export async function runBuild(args: readonly string[]): Promise<void> {
     ...optionsOf(values),
     wholeDisk: true,
     remote: network(),
+    ...(values.get('enable-helm') === 'true' && { charts: await charts(values) }),
   })
   for (const warning of result.warnings) console.error(warning)
   await write(result, values.get('output') ?? '')
+}
+
+async function charts(values: ReadonlyMap<string, string>): Promise<ChartOptions> {
+  const [{ chartEngine }, { localEnvironment }] = await Promise.all([import('../lib/chart/index.ts'), import('./environment.ts')])
+  return {
+    engine: chartEngine(localEnvironment),
+    kubeVersion: values.get('helm-kube-version') ?? '',
+    apiVersions: (values.get('helm-api-versions') ?? '').split(',').filter((version) => version !== ''),
+  }
 }
 
 /** Its module is loaded when it is needed first. What it holds open ends with the process. */
@@ -112,13 +126,18 @@ function readArguments(args: readonly string[]): CommandLine {
   const rest = [...args]
   for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
     if (arg === '--') directories.push(...rest.splice(0))
-    else if (arg.length > 1 && arg.startsWith('-')) values.set(...readFlag(arg, rest))
+    else if (arg.length > 1 && arg.startsWith('-')) take(values, ...readFlag(arg, rest))
     else directories.push(arg)
   }
   if (directories.length > 1) throw new Error('specify one path to kustomization.yaml')
   const [directory = '.'] = directories
   if (directory === '') throw new Error('must build at directory: directory path cannot be empty')
   return { values, directory }
+}
+
+function take(values: Map<string, string>, name: string, value: string): void {
+  const before = flags.get(name)?.type === 'list' ? values.get(name) : undefined
+  values.set(name, before === undefined ? value : `${before},${value}`)
 }
 
 function readFlag(arg: string, rest: string[]): [string, string] {

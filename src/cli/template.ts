@@ -1,9 +1,7 @@
 /** `sluice template [NAME] CHART`: Helm's command of that name, with its flags. Source: helm pkg/cmd/template.go, install.go. */
-import { randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import {
-  Budget,
   type Chart,
   checkInstallable,
   defaultCapabilities,
@@ -20,6 +18,7 @@ import {
 import { wholeDisk } from '../lib/disk-tree.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Tree } from '../lib/tree.ts'
+import { localEnvironment } from './environment.ts'
 
 interface Flag {
   readonly type: 'bool' | 'text' | 'list' | 'commas'
@@ -132,12 +131,7 @@ async function template(line: CommandLine): Promise<void> {
     apiVersions: [...defaultCapabilities.apiVersions, ...line.list('api-versions')],
   }
   const files = renderFiles(chart, values, release, capabilities, {
-    environment: {
-      now: () => performance.timeOrigin + performance.now(),
-      random: randomBytes,
-      zone: localZone(),
-      budget: new Budget(),
-    },
+    environment: localEnvironment(),
     skipSchemaValidation: line.has('skip-schema-validation'),
   })
   for (const warning of files.warnings) console.error(warning)
@@ -172,10 +166,6 @@ function folder(root: string): Tree {
   const disk = wholeDisk()
   const at = (path: string) => (path === '' ? root : join(root, path)).slice(1)
   return { read: (path) => disk.read(at(path)), list: (path) => disk.list(at(path)) }
-}
-
-function localZone(): string {
-  return Intl.DateTimeFormat().resolvedOptions().timeZone
 }
 
 async function output(rendered: Rendered, line: CommandLine): Promise<void> {

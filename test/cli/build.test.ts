@@ -10,6 +10,7 @@ import { temporaryDirectory } from '../tools/processes.ts'
 import { Repository } from '../tools/repository.ts'
 
 const kustomize = join(process.env.SLUICE_TOOLS ?? join(homedir(), '.cache/sluice/tools'), 'kustomize-v5.8.1/kustomize')
+const helm = join(process.env.SLUICE_TOOLS ?? join(homedir(), '.cache/sluice/tools'), 'helm-v4.3.1/helm')
 const sluice = join(import.meta.dirname, '../../src/cli/main.ts')
 
 interface Ended {
@@ -34,6 +35,14 @@ function needsKustomize(context: TestContext): void {
     accessSync(kustomize)
   } catch {
     context.skip(`the real kustomize is not built at ${kustomize}: node test/tools/tools.ts kustomize`)
+  }
+}
+
+function needsHelm(context: TestContext): void {
+  try {
+    accessSync(helm)
+  } catch {
+    context.skip(`the real helm is not built at ${helm}: node test/tools/tools.ts helm`)
   }
 }
 
@@ -158,7 +167,7 @@ describe('sluice build', () => {
     expect(theirs.stderr).toContain(message)
   })
 
-  it.each(['--enable-helm', '--enable-exec', '--enable-alpha-plugins', '--network', '--mount=a', '-eA=b'])(
+  it.each(['--helm-command=h', '--enable-exec', '--enable-alpha-plugins', '--network', '--mount=a', '-eA=b'])(
     'refuses %s',
     async (flag) => {
       expect(await sluiceBuild(root, 'app', flag)).toMatchObject({
@@ -168,6 +177,32 @@ describe('sluice build', () => {
       })
     },
   )
+
+  it('renders helmCharts as kustomize does with the real helm', async (context) => {
+    const charts = await folder([
+      ['charts/app/Chart.yaml', 'apiVersion: v2\nname: app\nversion: 0.1.0\n'],
+      ['charts/app/values.yaml', 'm: {x: 1, z: 2}\n'],
+      ['charts/app/crds/c.yaml', 'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: cs.x}\n'],
+      [
+        'charts/app/templates/t.yaml',
+        `${object('ConfigMap', '{{ .Release.Name }}', 'data: {v: {{ toJson .Values | squote }}, k: {{ .Capabilities.KubeVersion.Version }}}\n')}---
+{{ if .Capabilities.APIVersions.Has "my/v1" }}${object('ConfigMap', '{{ .Release.Name }}-has')}{{ end }}---
+${object('Pod', 't', '').replace('{name: t}', '{name: t, annotations: {"helm.sh/hook": test}}')}`,
+      ],
+      [
+        'kustomization.yaml',
+        'namespace: forced\nhelmCharts:\n- {name: app, releaseName: one, includeCRDs: true, valuesInline: {m: {x: 5, z: null}}}\n- {name: app, releaseName: two, skipTests: true, valuesInline: {m: {x: 5}}, valuesMerge: merge}\n',
+      ],
+    ])
+    const args = ['.', '--enable-helm', '--helm-kube-version=1.30.0', '--helm-api-versions=my/v1']
+    const ours = await sluiceBuild(charts, ...args)
+    expect(ours).toMatchObject({ code: 0, stderr: '' })
+    expect(ours.stdout).toContain(`v: '{"m":{"x":5,"z":2}}'`)
+    expect(ours.stdout).toContain('name: one-has')
+    needsKustomize(context)
+    needsHelm(context)
+    expect(ours.stdout).toBe((await kustomizeBuild(charts, ...args, `--helm-command=${helm}`)).stdout)
+  })
 
   it('warns on standard error, and keeps standard output for the objects', async () => {
     const { code, stdout, stderr } = await sluiceBuild(root, 'old', '--reorder=none')

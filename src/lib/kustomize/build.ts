@@ -2,6 +2,7 @@
 
 import type { Tree } from '../tree.ts'
 import type { YamlLimits } from '../yaml/index.ts'
+import type { ChartOptions } from './generators/charts.ts'
 import type { Kustomization, SortOptions } from './kustomization.ts'
 import { Loader, type Sources } from './loader.ts'
 import { clearTransformations, setOrigin } from './origin.ts'
@@ -24,6 +25,7 @@ export interface TargetOptions {
   readonly lenientRoot: boolean
   readonly limits: YamlLimits
   readonly cache: ParseCache | undefined
+  readonly charts: ChartOptions | undefined
 }
 
 export interface BuiltResources {
@@ -33,7 +35,13 @@ export interface BuiltResources {
 
 /** Builds a folder. @throws BuildError or ParseError; NeedsRemote when something has to be fetched first. */
 export function buildTarget(tree: Tree, path: string, sources: Sources, options: TargetOptions): BuiltResources {
-  const build: Build = { schemas: new SchemaSet(), limits: options.limits, cache: options.cache, warnings: [] }
+  const build: Build = {
+    schemas: new SchemaSet(),
+    limits: options.limits,
+    cache: options.cache,
+    charts: options.charts,
+    warnings: [],
+  }
   const target = Target.load(Loader.at(tree, path, sources), build, { lenient: options.lenientRoot })
   target.stateSchema()
   const { kustomization } = target

@@ -11,12 +11,14 @@ import type { JsonObject } from '../json.ts'
 import type { Tree } from '../tree.ts'
 import { emit, type YamlLimits } from '../yaml/index.ts'
 import { buildTarget, type Reorder } from './build.ts'
+import type { ChartOptions } from './generators/charts.ts'
 import { HttpError, type LoadRestrictor, NeedsRemote, type Remotes, remoteKey } from './loader.ts'
 import type { ParseCache } from './parse-cache.ts'
 import type { RemoteLoader, RemoteRequest } from './remote.ts'
 import { outputNames } from './resid.ts'
 
 export type { Reorder } from './build.ts'
+export type { ChartEngine, ChartLocation, ChartOptions, ChartRequest } from './generators/charts.ts'
 export type { LoadRestrictor } from './loader.ts'
 export { ParseCache } from './parse-cache.ts'
 export { type RemoteLoader, type RemoteRequest, type RepoSpec, repoSpecOf } from './remote.ts'
@@ -36,6 +38,8 @@ export interface BuildOptions {
   readonly lenientRoot?: boolean
   /** Fetches remote bases and files. Without it they are refused. */
   readonly remote?: RemoteLoader
+  /** Renders helmCharts. Without it they are refused, as without --enable-helm. */
+  readonly charts?: ChartOptions
   /** Keeps parsed files between builds. */
   readonly cache?: ParseCache
   readonly limits?: YamlLimits & {
@@ -105,6 +109,7 @@ function buildOnce(tree: Tree, path: string, options: BuildOptions, remotes: Rem
     lenientRoot: options.lenientRoot ?? false,
     limits: options.limits ?? {},
     cache: options.cache,
+    charts: options.charts,
   })
   const resources = built.resources.map((resource) => resource.toJson())
   const files = built.resources.map(({ file }) => file)

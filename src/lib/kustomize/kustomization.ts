@@ -224,8 +224,68 @@ export interface ObjectMeta {
 
 export const objectMeta = struct('ObjectMeta', { name: text, namespace: text, labels: textMap, annotations: textMap })
 
-/** Whether anything is given: for fields that are refused, or not read. */
-const present: Decoder<boolean> = (value) => value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0)
+const anything: Decoder<Json> = (value) => value ?? null
+
+const globals = { chartHome: text, configHome: text }
+
+const chartFields = {
+  name: text,
+  version: text,
+  repo: text,
+  releaseName: text,
+  namespace: text,
+  additionalValuesFiles: list(text),
+  valuesFile: text,
+  valuesInline: anything,
+  valuesMerge: text,
+  includeCRDs: bool,
+  skipHooks: bool,
+  apiVersions: list(text),
+  kubeVersion: text,
+  nameTemplate: text,
+  skipTests: bool,
+  debug: bool,
+  devel: bool,
+}
+
+const helmGlobals = struct('HelmGlobals', globals)
+const helmChart = struct('HelmChart', chartFields)
+export type HelmGlobals = ReturnType<typeof helmGlobals>
+export type HelmChart = ReturnType<typeof helmChart>
+
+/** The configuration of a HelmChartInflationGenerator in a file: a chart with the globals. */
+export const helmChartGenerator = struct('HelmChartInflationGenerator', { ...globals, ...chartFields })
+
+/** The field helmChartInflationGenerator that helmCharts took the place of. */
+const oldHelmChart = struct('HelmChartArgs', {
+  chartName: text,
+  chartVersion: text,
+  chartRepoUrl: text,
+  chartHome: text,
+  chartRepoName: text,
+  helmBin: text,
+  helmHome: text,
+  values: text,
+  valuesLocal: anything,
+  valuesMerge: text,
+  releaseName: text,
+  releaseNamespace: text,
+  extraArgs: list(text),
+})
+
+/** Source: types.SplitHelmParameters. */
+function withoutOldNames(old: ReturnType<typeof oldHelmChart>): HelmChart {
+  return {
+    ...helmChart(null, { strict: false, coerce: false, path: '' }),
+    name: old.chartName,
+    version: old.chartVersion,
+    repo: old.chartRepoUrl,
+    valuesFile: old.values,
+    valuesInline: old.valuesLocal,
+    valuesMerge: old.valuesMerge,
+    releaseName: old.releaseName,
+  }
+}
 
 const kustomizationFields = {
   apiVersion: text,
@@ -253,9 +313,9 @@ const kustomizationFields = {
   bases: optional(list(text)),
   configMapGenerator: list(configMapGenerator, 'types.ConfigMapArgs'),
   secretGenerator: list(secretArgs, 'types.SecretArgs'),
-  helmGlobals: present,
-  helmCharts: present,
-  helmChartInflationGenerator: present,
+  helmGlobals: optional(helmGlobals),
+  helmCharts: list(helmChart, 'types.HelmChart'),
+  helmChartInflationGenerator: optional(list(oldHelmChart, 'types.HelmChartArgs')),
   generatorOptions: optional(generatorOptions),
   configurations: list(text),
   generators: list(text),
@@ -270,7 +330,10 @@ const rawKustomization: Decoder<Raw> = struct('Kustomization', kustomizationFiel
 
 /** A kustomization file as written, with the defaults of kind and apiVersion and without the old names of fields. */
 export interface Kustomization
-  extends Omit<Raw, 'bases' | 'imageTags' | 'vars' | 'patchesStrategicMerge' | 'patchesJson6902' | 'commonLabels'> {
+  extends Omit<
+    Raw,
+    'bases' | 'imageTags' | 'helmChartInflationGenerator' | 'vars' | 'patchesStrategicMerge' | 'patchesJson6902' | 'commonLabels'
+  > {
   readonly vars: readonly Var[]
   readonly patchesStrategicMerge: readonly string[]
   readonly patchesJson6902: readonly Patch[]
@@ -327,7 +390,7 @@ const CURRENT_VERSION = 'kustomize.config.k8s.io/v1beta1'
 const COMPONENT_VERSION = 'kustomize.config.k8s.io/v1alpha1'
 
 function mend(raw: Raw): Kustomization {
-  const { bases, imageTags, ...rest } = raw
+  const { bases, imageTags, helmChartInflationGenerator: oldCharts = [], ...rest } = raw
   const kind = raw.kind || 'Kustomization'
   return {
     ...rest,
@@ -337,11 +400,20 @@ function mend(raw: Raw): Kustomization {
     images: [...raw.images, ...(imageTags ?? [])],
     configMapGenerator: raw.configMapGenerator.map(withEnvFile),
     secretGenerator: raw.secretGenerator.map(withEnvFile),
+    helmCharts: [...raw.helmCharts, ...oldCharts.map(withoutOldNames)],
+    helmGlobals: globalsOf(raw),
     vars: raw.vars ?? [],
     patchesStrategicMerge: raw.patchesStrategicMerge ?? [],
     patchesJson6902: raw.patchesJson6902 ?? [],
     commonLabels: raw.commonLabels ?? new Map(),
   }
+}
+
+/** Of several old entries the last that names a folder counts. */
+function globalsOf({ helmGlobals: own, helmChartInflationGenerator: oldCharts = [] }: Raw): HelmGlobals | undefined {
+  if (own || oldCharts.length === 0) return own
+  const last = (home: 'chartHome' | 'helmHome') => oldCharts.findLast((chart) => chart[home] !== '')?.[home] ?? ''
+  return { chartHome: last('chartHome'), configHome: last('helmHome') }
 }
 
 function withEnvFile(generator: DataGenerator): DataGenerator {

@@ -160,6 +160,26 @@ export class Loader {
     throw new HttpError(`HTTP Error: nothing at ${url}`)
   }
 
+  /** A folder as a tree of its own, whose reads are noted too; undefined when there is none. @throws BuildError when it is out of bounds. */
+  folder(path: string): Tree | undefined {
+    const clean = this.#clean(path)
+    if (clean === undefined) throw new BuildError(outside(path, this.place))
+    if (!this.#tree.list(clean)) {
+      this.#sources.filesRead.set(this.#display(clean), undefined)
+      return undefined
+    }
+    const below = (inner: string) => (inner === '' ? path : `${path}/${inner}`)
+    return {
+      read: (inner) => (this.#isFile(below(inner)) ? this.load(below(inner)) : undefined),
+      list: (inner) => this.#tree.list(this.#clean(below(inner)) ?? clean),
+    }
+  }
+
+  #isFile(path: string): boolean {
+    const clean = this.#clean(path)
+    return clean !== undefined && this.#tree.read(clean) !== undefined
+  }
+
   /** A file as text. @throws BuildError for what is not UTF-8. */
   text(path: string): string {
     return decode(this.load(path), this.fileName(path))

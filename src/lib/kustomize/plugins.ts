@@ -4,6 +4,7 @@ import { BuildError } from '../errors.ts'
 import { emit } from '../yaml/index.ts'
 import { bool, type Decoder, list, optional, struct, text, textMap } from './decode.ts'
 import { withPrefix } from './fields.ts'
+import { inflateChart } from './generators/charts.ts'
 import { generateData } from './generators/data.ts'
 import { generateIamPolicy, iamPolicy } from './generators/iam.ts'
 import { addHashes } from './hash.ts'
@@ -11,6 +12,7 @@ import {
   configMapGenerator,
   type DataGenerator,
   fieldSpec,
+  helmChartGenerator,
   image,
   objectMeta,
   replacementField,
@@ -178,7 +180,7 @@ export function transformerFrom(config: Resource, patchContext: PatchContext): T
 }
 
 /** @throws BuildError for what is no builtin generator, or is configured wrongly. */
-export function generatorFrom(config: Resource, { loader, read }: PatchContext): Generator {
+export function generatorFrom(config: Resource, { loader, read, charts }: PatchContext): Generator {
   const id = withPrefix(
     () => 'failed to load generator',
     () => requireBuiltin(config),
@@ -188,18 +190,22 @@ export function generatorFrom(config: Resource, { loader, read }: PatchContext):
       `failed to load generator: ${TRANSFORMERS.has(id.kind) ? `plugin ${resourceIdText(id)} not a generator` : unknown(id)}`,
     )
   }
-  if (id.kind === 'HelmChartInflationGenerator') throw new BuildError(HELM_REFUSED)
+  if (id.kind === 'HelmChartInflationGenerator' && !charts) throw new BuildError(HELM_REFUSED)
   return withPrefix(
     () => `failed to load generator: plugin ${resourceIdText(id)} fails configuration`,
-    () => makeGenerator(id.kind, config, { loader, read }),
+    () => makeGenerator(id.kind, config, { loader, read, charts }),
   )
 }
 
 /** Why charts in a kustomization are refused. */
-export const HELM_REFUSED = 'helmCharts are not supported: use a HelmRelease, or render the chart and commit the result'
+export const HELM_REFUSED = 'helmCharts are not enabled here: use a HelmRelease, or render the chart and commit the result'
 
-function makeGenerator(kind: string, config: Resource, { loader, read }: PatchContext): Generator {
+function makeGenerator(kind: string, config: Resource, { loader, read, charts }: PatchContext): Generator {
   const value = config.toJson()
+  if (kind === 'HelmChartInflationGenerator') {
+    const chart = helmChartGenerator(value, context)
+    return () => new ResMap(inflateChart(chart, chart.chartHome, { loader, read, charts }))
+  }
   if (kind === 'IAMPolicyGenerator') {
     const policy = iamPolicy(value, context)
     return () => new ResMap([generateIamPolicy(policy, read.schemas)])

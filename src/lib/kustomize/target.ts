@@ -6,6 +6,7 @@ import type { Node, YamlLimits } from '../yaml/index.ts'
 import { emptyConfig, loadConfig, loadCrdConfig, mergeConfigs, type TransformerConfig } from './config.ts'
 import { withPrefix, wrapError } from './fields.ts'
 import { type FieldSpec, mergeFieldSpecs } from './fieldspec.ts'
+import { type ChartOptions, inflateChart } from './generators/charts.ts'
 import { type DataKind, generateData, withGlobalOptions } from './generators/data.ts'
 import { addHashes } from './hash.ts'
 import { type DataGenerator, type Kustomization, type Label, parseKustomization, typeErrors } from './kustomization.ts'
@@ -52,6 +53,7 @@ export interface Build {
   readonly schemas: SchemaSet
   readonly limits: YamlLimits
   readonly cache: ParseCache | undefined
+  readonly charts: ChartOptions | undefined
   readonly warnings: string[]
 }
 
@@ -80,6 +82,8 @@ export class Target {
   readonly #build: Build
   #origin: Origin | undefined
   #buildMetadata: readonly string[]
+  /** The namespace of the nearest folder above that sets one: charts without a namespace get it. */
+  #outerNamespace = ''
 
   private constructor(kustomization: Kustomization, file: string, loader: Loader, build: Build) {
     this.kustomization = kustomization
@@ -101,8 +105,8 @@ export class Target {
   }
 
   get #context(): PatchContext {
-    const { schemas, limits, cache } = this.#build
-    return { loader: this.#loader, read: { schemas, limits, cache } }
+    const { schemas, limits, cache, charts } = this.#build
+    return { loader: this.#loader, read: { schemas, limits, cache }, charts }
   }
 
   stateSchema(): void {
@@ -228,6 +232,7 @@ export class Target {
       () => Target.load(loader, this.#build),
     )
     child.#buildMetadata = this.#buildMetadata
+    child.#outerNamespace = this.kustomization.namespace || this.#outerNamespace
     child.#origin = this.#origin && appendOrigin(this.#origin, path)
     child.stateSchema()
     const { kind } = child.kustomization
@@ -249,13 +254,17 @@ export class Target {
 
   #generate(resources: ResMap): void {
     const { generatorOptions, configMapGenerator, secretGenerator } = this.kustomization
-    if (this.kustomization.helmCharts || this.kustomization.helmChartInflationGenerator) throw new BuildError(HELM_REFUSED)
     const data = (kind: DataKind, all: readonly DataGenerator[]): [Generator, Origin | undefined][] =>
       all.map((args) => [
         () => new ResMap([generateData(kind, withGlobalOptions(args, generatorOptions), this.#loader, this.#build.schemas)]),
         this.#builtinOrigin(`${kind}Generator`),
       ])
-    const generators = [...data('ConfigMap', configMapGenerator), ...data('Secret', secretGenerator), ...this.#pluginGenerators()]
+    const generators = [
+      ...data('ConfigMap', configMapGenerator),
+      ...data('Secret', secretGenerator),
+      ...this.#chartGenerators(),
+      ...this.#pluginGenerators(),
+    ]
     for (const [generate, origin] of generators) {
       const generated = generate()
       if (origin) for (const resource of generated.resources()) if (!originOf(resource)) setOrigin(resource, origin)
@@ -264,6 +273,18 @@ export class Target {
         () => resources.absorbAll(generated),
       )
     }
+  }
+
+  #chartGenerators(): [Generator, Origin | undefined][] {
+    const { helmCharts, helmGlobals, namespace } = this.kustomization
+    if (helmCharts.length > 0 && !this.#context.charts) throw new BuildError(HELM_REFUSED)
+    return helmCharts.map((chart) => [
+      () => {
+        const named = { ...chart, namespace: chart.namespace || namespace || this.#outerNamespace }
+        return new ResMap(inflateChart(named, helmGlobals?.chartHome ?? '', this.#context))
+      },
+      this.#builtinOrigin('HelmChartInflationGenerator'),
+    ])
   }
 
   #builtinOrigin(kind: string): Origin | undefined {

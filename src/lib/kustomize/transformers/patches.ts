@@ -2,6 +2,7 @@
 
 import { BuildError } from '../../errors.ts'
 import { withPrefix } from '../fields.ts'
+import type { ChartOptions } from '../generators/charts.ts'
 import type { Patch } from '../kustomization.ts'
 import type { Loader } from '../loader.ts'
 import { applyJsonPatch, type Operation, parseJsonPatch } from '../merge/json6902.ts'
@@ -17,6 +18,8 @@ export type Transformer = (resources: ResMap) => void
 export interface PatchContext {
   readonly loader: Loader
   readonly read: Omit<ReadOptions, 'file'>
+  /** Renders charts, where that is enabled. */
+  readonly charts: ChartOptions | undefined
 }
 
 /** One entry of `patches`: strategic merge or JSON, inline or from a file. @throws BuildError for what is neither, or both. */
