@@ -34,6 +34,7 @@ const laneLimits = { hands: 8, mostWaiting: 1_000 }
 const mostEvents = 10_000
 const mostCharacters = 32 * 1024 * 1024
 const mostRemembered = 50_000
+const lastWordsMs = 1_000
 
 const controller = 'notification-controller'
 
@@ -100,10 +101,12 @@ export class Dispatcher {
 
   /** Lets what is on its way arrive, for at most `graceMs`, and ends. */
   async close(graceMs = 0): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#options.environment.clock.after(graceMs, resolve)
-    await Promise.race([this.idle(), late])
-    cancel()
+    if (graceMs > 0) {
+      const { promise: late, resolve } = Promise.withResolvers<void>()
+      const cancel = this.#options.environment.clock.after(graceMs, resolve)
+      await Promise.race([this.idle(), late])
+      cancel()
+    }
     this.#abort.abort(new Error('the process ends'))
   }
 
@@ -274,11 +277,15 @@ export class Dispatcher {
     const why = `context deadline exceeded: not done within the Provider's timeout of ${formatDuration(timeoutMs)}`
     const cancel = clock.after(timeoutMs, () => timeout.abort(new Error(why)))
     const signal = AbortSignal.any([this.#abort.signal, timeout.signal])
+    // A sender that is told to end says what it has come to. One that does not listen is left alone.
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const cancelLate = clock.after(timeoutMs + lastWordsMs, () => reject(new Error(why)))
     await using sender = new HttpSender({ ...connection, clock, signal })
     try {
-      await unlessAborted(notify(notification, sender), signal)
+      await unlessAborted(Promise.race([notify(notification, sender), late]), this.#abort.signal)
     } finally {
       cancel()
+      cancelLate()
     }
   }
 
