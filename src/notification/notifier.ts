@@ -60,6 +60,8 @@ export interface Incoming {
 /** Sends requests for one notification. */
 export interface Sender {
   readonly signal: AbortSignal
+  /** Milliseconds since the epoch: for logins that end. */
+  now(): number
   /**
    * Up to four retries with waits of 2 to 30 seconds on connection errors, 429 and 5xx, within the Provider's time-out.
    * @throws DeliveryError for any other status than 2xx and those accepted.

@@ -16,10 +16,17 @@ const longestWaitMs = 30_000
 const longestAnswer = 1024 * 1024
 /** How much of an answer an error shows. */
 const shownAnswer = 512
+const harmlessHeaders = new Set(['accept', 'content-type', 'user-agent', 'gotk-component'])
+const shortestLogin = 8
 
 export interface SenderOptions extends ConnectionOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
+}
+
+interface Answer extends Incoming {
+  /** What an error shows of it. */
+  shown(): string
 }
 
 /** Sends the requests of one notification; closed when that is done. */
@@ -31,6 +38,10 @@ export class HttpSender implements Sender, AsyncDisposable {
   constructor(options: SenderOptions) {
     this.#options = options
     this.signal = options.signal
+  }
+
+  now(): number {
+    return this.#options.clock.now()
   }
 
   async send(request: Outgoing): Promise<Incoming> {
@@ -75,7 +86,7 @@ export class HttpSender implements Sender, AsyncDisposable {
     }
   }
 
-  async #attempt(request: Outgoing): Promise<{ answer?: Incoming; failure?: DeliveryError; waitMs?: number | undefined }> {
+  async #attempt(request: Outgoing): Promise<{ answer?: Answer; failure?: DeliveryError; waitMs?: number | undefined }> {
     try {
       const answer = await this.#exchange(request)
       return { answer, waitMs: retryAfterMs(answer) }
@@ -85,25 +96,28 @@ export class HttpSender implements Sender, AsyncDisposable {
     }
   }
 
-  async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Incoming> {
+  async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Answer> {
     this.#dispatcher ??= dispatcherFor(this.#options)
     const target = new URL(url)
     const { origin, pathname, search } = target
-    const sent = encoded(body)
+    const { text: sent, headers: ofBody } = encoded(body)
+    const allHeaders = merged(ofBody, credentialsOf(target), headers)
     const response = await this.#dispatcher.request({
       origin,
       path: pathname + search,
       method,
-      headers: merged(sent.headers, credentialsOf(target), headers),
-      ...(sent.text !== undefined && { body: sent.text }),
+      headers: allHeaders,
+      ...(sent !== undefined && { body: sent }),
       signal: this.signal,
     })
     const text = await boundedText(response.body)
+    const shown = () => excerpt(text, allHeaders)
     return {
       status: response.statusCode,
       headers: new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
       text,
-      json: () => parsed(text),
+      shown,
+      json: () => parsed(text, shown),
     }
   }
 }
@@ -151,11 +165,11 @@ async function boundedText(body: Dispatcher.ResponseData['body']): Promise<strin
   return Buffer.concat(chunks).toString('utf8', 0, longestAnswer)
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string, shown: () => string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    throw new DeliveryError(`the answer is no JSON: ${shown(text)}`)
+    throw new DeliveryError(`the answer is no JSON: ${shown()}`)
   }
 }
 
@@ -168,17 +182,23 @@ function retryAfterMs({ headers }: Incoming): number | undefined {
   return seconds > 0 ? Math.min(seconds * 1000, longestWaitMs) : undefined
 }
 
-function accepted(answer: Incoming, { accept = [] }: Outgoing): Incoming {
+function accepted(answer: Answer, { accept = [] }: Outgoing): Incoming {
   if ((answer.status >= 200 && answer.status < 300) || accept.includes(answer.status)) return answer
   throw refusal(answer)
 }
 
-function refusal({ status, text }: Incoming): DeliveryError {
-  return new DeliveryError(`request failed with status code ${status}: ${shown(text)}`)
+function refusal({ status, shown }: Answer): DeliveryError {
+  return new DeliveryError(`request failed with status code ${status}: ${shown()}`)
 }
 
-function shown(text: string): string {
-  return text.slice(0, shownAnswer).replace(unprintable, ' ').trim()
+/** Some proxies and services repeat what they were sent: without the login, which the Secret may have in other words. */
+function excerpt(text: string, headers: Readonly<Record<string, string>>): string {
+  const logins = Object.entries(headers)
+    .filter(([name]) => !harmlessHeaders.has(name))
+    .map(([, value]) => value.slice(value.lastIndexOf(' ') + 1))
+    .filter((login) => login.length >= shortestLogin)
+  const clean = logins.reduce((shown, login) => shown.replaceAll(login, '*****'), text)
+  return clean.slice(0, shownAnswer).replace(unprintable, ' ').trim()
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a message

@@ -1,29 +1,26 @@
 /** Azure DevOps: commit statuses. Source: https://learn.microsoft.com/en-us/rest/api/azure/devops/git/statuses */
 import type { Notification, ProviderDefinition } from '../notifier.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { GitApi, gitAddress, records } from './git-host.ts'
+import { type GitAddress, GitApi, gitAddress, record, records } from './git-host.ts'
 
-const apiVersion = 'api-version=7.1'
+/** As old as it may be: servers of one's own refuse versions newer than they are, newer ones know it. */
+const apiVersion = 'api-version=5.0'
 
 export const azureDevOps: ProviderDefinition = commitStatusProvider({ success: 'succeeded', failure: 'error' }, (target) => {
-  const { host, path } = gitAddress(target.address)
-  const [organisation, project, , repository, ...rest] = path.split('/')
-  if (!organisation || !project || !repository || rest.length > 0)
-    throw new Error(`invalid repository id: '${path}' is not <organisation>/<project>/_git/<repository>`)
+  const base = repositoryAddress(gitAddress(target.address))
   if (!target.token)
     throw new Error(
       'the Secret must have a key token with a personal access token; managed identity is not implemented in this version',
     )
   const headers = { authorization: `Basic ${Buffer.from(`:${target.token}`).toString('base64')}` }
-  const base = `${host}/${organisation}/${project}/_apis/git/repositories/${repository}`
   return async (sender) => {
     const api = new GitApi(sender, base, headers)
     return {
       async has({ commit, id, state, description, notification }) {
-        const answer = records([(await api.get(`/commits/${commit}/statuses?${apiVersion}`)).json()])[0]
-        const newest = records(answer?.value).find(({ context }) => {
-          const found = records([context])[0]
-          return found?.name === id && found.genre === genreOf(notification)
+        const answer = await api.get(`/commits/${commit}/statuses?latestOnly=true&${apiVersion}`)
+        const newest = records(record(answer.json()).value).find(({ context }) => {
+          const { name, genre } = record(context)
+          return name === id && genre === genreOf(notification)
         })
         return newest?.state === state && newest.description === description
       },
@@ -34,6 +31,17 @@ export const azureDevOps: ProviderDefinition = commitStatusProvider({ success: '
     }
   }
 })
+
+/** `<organisation>/<project>/_git/<repository>`, or `v3/<organisation>/<project>/<repository>` of SSH. @throws Error for others. */
+function repositoryAddress({ host, path }: GitAddress): string {
+  const parts = path.split('/')
+  const isSsh = host === 'https://ssh.dev.azure.com' && parts[0] === 'v3'
+  const [organisation, project, repository] = isSsh ? parts.slice(1) : parts.toSpliced(2, 1)
+  if (!organisation || !project || !repository || parts.length !== 4)
+    throw new Error(`invalid repository id: '${path}' is not <organisation>/<project>/_git/<repository>`)
+  const [owner, within, name] = [organisation, project, repository].map(encodeURIComponent)
+  return `${isSsh ? 'https://dev.azure.com' : host}/${owner}/${within}/_apis/git/repositories/${name}`
+}
 
 function genreOf({ event: { metadata } }: Notification): string {
   return Object.hasOwn(metadata, 'summary') ? `fluxcd:${metadata.summary}` : 'fluxcd'

@@ -1,5 +1,6 @@
 /** One comment for each object on a change request (pull or merge request): made once, and kept up to date. */
 import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
+import { attempt } from './git-host.ts'
 
 export interface Comment {
   readonly id: string
@@ -30,11 +31,15 @@ export function commentProvider(
       return async (notification, sender) => {
         const number = numberOf(notification)
         const line = `<!-- ${marker}:${keyOf(target, notification)} -->`
-        const body = `${line}\n\n${commentText(notification)}`
+        const body = cut(`${line}\n\n${commentText(notification)}`)
         const opened = await host(sender)
-        const login = await opened.login()
-        const own = (await opened.list(number)).find((comment) => comment.author === login && comment.body.includes(line))
-        await (own ? opened.update(number, own.id, body) : opened.create(number, body))
+        const login = await attempt('failed to get authenticated user info', opened.login())
+        // A comment whose author is gone has none: it is not ours.
+        if (login === '') throw new Error('failed to get authenticated user info: the host does not say whose token it is')
+        const comments = await attempt(`failed to list the comments of change request ${number}`, opened.list(number))
+        const own = comments.find((comment) => comment.author === login && comment.body.includes(line))
+        if (own) await attempt(`failed to update the comment on change request ${number}`, opened.update(number, own.id, body))
+        else await attempt(`failed to comment on change request ${number}`, opened.create(number, body))
       }
     },
   }
@@ -63,4 +68,11 @@ function commentText({ event }: Notification): string {
     .sort()
     .map((key) => `* \`${key}\`: ${event.metadata[key]}\n`)
   return `## Flux Status\n\n${mark} ${kind}/${namespace}/${name}\n\n${event.message}\n\nMetadata:\n${lines.join('')}`
+}
+
+/** GitHub takes no longer comment; the others do. */
+const longestComment = 65_536
+
+function cut(body: string): string {
+  return body.length > longestComment ? `${body.slice(0, longestComment - 1).toWellFormed()}…` : body
 }

@@ -1,6 +1,6 @@
 /** The status of a commit, as every Git host has it: set when it is not so already. */
 import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
-import { checkName, commitOf, description } from './git-host.ts'
+import { attempt, checkName, commitOf, description } from './git-host.ts'
 
 export interface CommitStatus {
   readonly commit: string
@@ -42,8 +42,9 @@ export function commitStatusProvider(
       return async (notification, sender) => {
         const state = stateOf(notification, words)
         if (state === undefined) return
+        const commit = commitOf(notification)
         const status: CommitStatus = {
-          commit: commitOf(notification),
+          commit,
           state,
           id,
           name: checkName(notification),
@@ -51,8 +52,8 @@ export function commitStatusProvider(
           notification,
         }
         const opened = await host(sender)
-        if (await opened.has(status)) return
-        await opened.set(status)
+        if (await attempt(`could not read the statuses of commit ${commit}`, opened.has(status))) return
+        await attempt(`could not set the status of commit ${commit}`, opened.set(status))
       }
     },
   }

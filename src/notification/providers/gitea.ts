@@ -2,7 +2,7 @@
 import type { ProviderDefinition, Sender, Target } from '../notifier.ts'
 import { commentProvider } from './change-request.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { GitApi, gitAddress, ownerAndRepository, records, tokenOf } from './git-host.ts'
+import { GitApi, gitAddress, ownerAndName, record, records, tokenOf } from './git-host.ts'
 
 export const gitea: ProviderDefinition = commitStatusProvider(
   { success: 'success', failure: 'failure', pending: 'pending' },
@@ -29,12 +29,12 @@ export const giteaPullRequestComment: ProviderDefinition = commentProvider('flux
   return async (sender) => {
     const { api, path } = open(sender)
     return {
-      login: async () => String(records([(await api.get('/user')).json()])[0]?.login ?? ''),
+      login: async () => String(record((await api.get('/user')).json()).login ?? ''),
       async list(number) {
-        const answer = await api.get(`${path}/issues/${number}/comments?page=1&limit=100`)
+        const answer = await api.get(`${path}/issues/${number}/comments`)
         return records(answer.json()).map(({ id, body, user }) => ({
           id: String(id),
-          author: String(records([user])[0]?.login ?? ''),
+          author: String(record(user).login ?? ''),
           body: String(body ?? ''),
         }))
       },
@@ -50,10 +50,7 @@ export const giteaPullRequestComment: ProviderDefinition = commentProvider('flux
 
 function repository(target: Target) {
   const address = gitAddress(target.address)
-  const [owner, name] = ownerAndRepository(address)
+  const path = `/repos/${ownerAndName(address)}`
   const headers = { authorization: `token ${tokenOf(target, 'gitea')}` }
-  return (sender: Sender) => ({
-    api: new GitApi(sender, `${address.host}/api/v1`, headers),
-    path: `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(name)}`,
-  })
+  return (sender: Sender) => ({ api: new GitApi(sender, `${address.host}/api/v1`, headers), path })
 }

@@ -2,8 +2,8 @@
 import type { Notify, ProviderDefinition, Sender, Target } from '../notifier.ts'
 import { commentProvider } from './change-request.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { type GitAddress, GitApi, gitAddress, ownerAndRepository, records } from './git-host.ts'
-import { appToken, hasApp } from './github-app.ts'
+import { type GitAddress, GitApi, gitAddress, ownerAndName, record, records } from './git-host.ts'
+import { appLogin, appToken, gitHubApp, gitHubHeaders } from './github-app.ts'
 
 /** Source: https://docs.github.com/en/rest/commits/statuses */
 export const github: ProviderDefinition = commitStatusProvider({ success: 'success', failure: 'failure' }, (target) => {
@@ -40,17 +40,14 @@ export const githubDispatch: ProviderDefinition = {
 export const githubPullRequestComment: ProviderDefinition = commentProvider('flux-pr-comment-key', (target) => {
   const open = repository(target)
   return async (sender) => {
-    const { api, path, appSlug } = await open(sender)
+    const { api, path, login } = await open(sender)
     return {
-      async login() {
-        if (appSlug !== undefined) return `${appSlug}[bot]`
-        return String(records([(await api.get('/user')).json()])[0]?.login ?? '')
-      },
+      login,
       async list(number) {
         const answer = await api.get(`${path}/issues/${number}/comments?per_page=100`)
         return records(answer.json()).map(({ id, body, user }) => ({
           id: String(id),
-          author: String(records([user])[0]?.login ?? ''),
+          author: String(record(user).login ?? ''),
           body: String(body ?? ''),
         }))
       },
@@ -68,29 +65,31 @@ interface Repository {
   readonly api: GitApi
   /** `/repos/<owner>/<name>`. */
   readonly path: string
-  /** Set when an app is logged in. */
-  readonly appSlug?: string
+  /** Who writes. */
+  login(): Promise<string>
 }
 
 /** @throws Error when the address or the login is missing or wrong. */
 function repository(target: Target): (sender: Sender) => Promise<Repository> {
   const address = gitAddress(target.address)
-  const [owner, name] = ownerAndRepository(address)
-  const path = `/repos/${encodeURIComponent(owner)}/${encodeURIComponent(name)}`
+  const path = `/repos/${ownerAndName(address)}`
   const base = apiOf(address)
   const token = target.token || target.password
-  if (!token && !hasApp(target)) throw new Error('github token or github app details must be specified in the Secret')
+  if (token)
+    return async (sender) => {
+      const api = new GitApi(sender, base, gitHubHeaders(token))
+      return { api, path, login: async () => String(record((await api.get('/user')).json()).login ?? '') }
+    }
+  const app = gitHubApp(target, base)
   return async (sender) => {
-    if (token) return { api: new GitApi(sender, base, headers(token)), path }
-    const app = await appToken(target, { base, owner }, sender)
-    return { api: new GitApi(sender, base, headers(app.token)), path, appSlug: app.slug }
+    const api = new GitApi(sender, base, gitHubHeaders(await appToken(app, sender)))
+    return { api, path, login: () => appLogin(app, sender) }
   }
 }
 
+/** Servers of one's own have the API below a path, unless their name says that they are it. Source: go-github. */
 function apiOf({ host }: GitAddress): string {
-  return host === 'https://github.com' ? 'https://api.github.com' : `${host}/api/v3`
-}
-
-function headers(token: string): Readonly<Record<string, string>> {
-  return { authorization: `Bearer ${token}`, accept: 'application/vnd.github+json', 'user-agent': 'sluice' }
+  const { hostname } = new URL(host)
+  if (hostname === 'github.com') return 'https://api.github.com'
+  return hostname.startsWith('api.') || hostname.includes('.api.') ? host : `${host}/api/v3`
 }

@@ -2,7 +2,7 @@
 import type { ProviderDefinition, Sender, Target } from '../notifier.ts'
 import { commentProvider } from './change-request.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { GitApi, gitAddress, records, tokenOf } from './git-host.ts'
+import { GitApi, gitAddress, record, records, tokenOf } from './git-host.ts'
 
 /** Source: https://docs.gitlab.com/api/commits/#set-commit-pipeline-status */
 export const gitlab: ProviderDefinition = commitStatusProvider({ success: 'success', failure: 'failed' }, (target) => {
@@ -29,12 +29,12 @@ export const gitlabMergeRequestComment: ProviderDefinition = commentProvider('fl
   return async (sender) => {
     const { api, path } = open(sender)
     return {
-      login: async () => String(records([(await api.get('/user')).json()])[0]?.username ?? ''),
+      login: async () => String(record((await api.get('/user')).json()).username ?? ''),
       async list(number) {
         const answer = await api.get(`${path}/merge_requests/${number}/notes?sort=asc&order_by=created_at&per_page=100`)
         return records(answer.json()).map(({ id, body, author }) => ({
           id: String(id),
-          author: String(records([author])[0]?.username ?? ''),
+          author: String(record(author).username ?? ''),
           body: String(body ?? ''),
         }))
       },
