@@ -60,7 +60,7 @@ function keyOf({ providerUid }: Target, { event: { involvedObject } }: Notificat
 }
 
 /** Source: formatMarkdownPost of notification-controller. */
-function commentText({ event }: Notification): string {
+export function commentText({ event }: Notification): string {
   const { kind, namespace, name } = event.involvedObject
   const mark = event.severity === 'error' ? '⚠️' : 'ℹ️'
   const lines = Object.keys(event.metadata)
