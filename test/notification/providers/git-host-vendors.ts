@@ -102,7 +102,7 @@ export function gitHubHost(kept: Kept, options: HostOptions & { readonly base: s
   return (request) => {
     if (!request.headers['user-agent']) return { status: 403, body: 'Request forbidden by administrative rules.' }
     if (request.headers.accept !== 'application/vnd.github+json') return { status: 415 }
-    if (ofApp && /\/(app|installation)(\/|$)/.test(request.path)) return ofApp(request)
+    if (ofApp && !request.path.startsWith(`${base}/repos/`)) return ofApp(request)
     return request.headers.authorization === login ? api(request) : unauthorized
   }
 }
