@@ -69,6 +69,8 @@ export interface Sender {
   send(request: Outgoing): Promise<Incoming>
   /** A TCP connection (through TLS when asked for) for services that do not speak HTTP. */
   connect(address: { readonly host: string; readonly port: number; readonly tls: boolean }): Promise<Socket>
+  /** Goes on through TLS on a connection that began without, for protocols that say so in the clear first. */
+  secure(socket: Socket, host: string): Promise<Socket>
 }
 
 /** A service did not take what was sent. The message has the status and the beginning of the answer. */

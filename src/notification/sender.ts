@@ -1,5 +1,5 @@
 /** How requests reach a service: TLS, proxy, retries, bounds, and errors without secrets. */
-import { connect as connectTcp, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import querystring from 'node:querystring'
 import { connect as connectTls, createSecureContext, getCACertificates } from 'node:tls'
 import type { Dispatcher } from 'undici'
@@ -56,17 +56,37 @@ export class HttpSender implements Sender, AsyncDisposable {
   }
 
   async connect({ host, port, tls }: { host: string; port: number; tls: boolean }): Promise<Socket> {
+    const socket = connectTcp({ host, port })
+    await this.#ready(socket, 'connect')
+    return tls ? this.secure(socket, host) : socket
+  }
+
+  async secure(socket: Socket, host: string): Promise<Socket> {
+    // An address is no server name, but still what the certificate must be for.
+    const secured = connectTls({
+      socket,
+      host,
+      ...(isIP(host) === 0 && { servername: host }),
+      ...(this.#options.tls && { secureContext: secureContext(this.#options.tls) }),
+    })
+    await this.#ready(secured, 'secureConnect')
+    return secured
+  }
+
+  /** Until the socket is connected; afterwards it ends with the signal. */
+  async #ready(socket: Socket, connected: 'connect' | 'secureConnect'): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const socket = tls
-      ? connectTls({ host, port, servername: host, secureContext: secureContext(this.#options.tls) }, resolve)
-      : connectTcp({ host, port }, resolve)
     const abort = () => socket.destroy(new Error(messageOf(this.signal.reason)))
     this.signal.addEventListener('abort', abort, { once: true })
-    socket.once('close', () => this.signal.removeEventListener('abort', abort))
-    socket.once('error', reject)
+    socket.once('close', () => {
+      this.signal.removeEventListener('abort', abort)
+      reject(new DeliveryError('the connection was closed'))
+    })
+    socket.once(connected, resolve)
+    // An error without a listener would end the process; later ones are told to who reads.
+    socket.on('error', reject)
     if (this.signal.aborted) abort()
     await promise
-    return socket
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -122,8 +142,8 @@ export class HttpSender implements Sender, AsyncDisposable {
   }
 }
 
-function secureContext(tls: ClientTls | undefined) {
-  return createSecureContext({ ...tls, ...(tls?.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }) })
+function secureContext(tls: ClientTls) {
+  return createSecureContext({ ...tls, ...(tls.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }) })
 }
 
 function assertHttp(url: string): void {

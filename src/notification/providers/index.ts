@@ -16,6 +16,7 @@ import { incidentIo } from './incidentio.ts'
 import { lark } from './lark.ts'
 import { matrix } from './matrix.ts'
 import { msteams } from './msteams.ts'
+import { nats } from './nats.ts'
 import { opsgenie } from './opsgenie.ts'
 import { pagerDuty } from './pagerduty.ts'
 import { sentry } from './sentry.ts'
@@ -46,6 +47,7 @@ const providers: Partial<Record<ProviderType, ProviderDefinition>> = {
   datadog,
   grafana,
   alertmanager,
+  nats,
   github,
   gitlab,
   gitea,
