@@ -1,0 +1,47 @@
+/** `spec.driftDetection.ignore`: which fields of which objects others may set. */
+import type { HelmReleaseSpec } from '../api/helmrelease.ts'
+import { gvkOf, type KubeObject } from '../api/object.ts'
+import { messageOf } from '../lib/errors.ts'
+import { type CompiledSelector, compileSelector } from '../lib/kustomize/selector.ts'
+
+type IgnoreRule = NonNullable<NonNullable<HelmReleaseSpec['driftDetection']>['ignore']>[number]
+
+/**
+ * Finds the JSON pointers to ignore in an object; the empty one stands for all of it.
+ * @throws Error naming the expression that cannot be parsed.
+ */
+export function compileIgnoreRules(rules: readonly IgnoreRule[]): (object: KubeObject) => readonly string[] {
+  const compiled = rules.map(({ paths, target }) => ({ paths, matches: target ? compileTarget(target) : () => true }))
+  return (object) => compiled.filter(({ matches }) => matches(object)).flatMap(({ paths }) => paths)
+}
+
+function compileTarget(target: NonNullable<IgnoreRule['target']>): (object: KubeObject) => boolean {
+  const empty = { group: '', version: '', kind: '', name: '', namespace: '', labelSelector: '', annotationSelector: '' }
+  try {
+    const selector = compileSelector({ ...empty, ...target })
+    // Selectors are parsed when they are first used: here that is now.
+    selector.matchesLabels(new Map())
+    selector.matchesAnnotations(new Map())
+    return (object) => isSelected(object, selector)
+  } catch (error) {
+    throw new Error(`failed to create ignore rule selector: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function isSelected(object: KubeObject, selector: CompiledSelector): boolean {
+  const { name, namespace = '', labels = {}, annotations = {} } = object.metadata
+  return (
+    selector.matchesNamespace(namespace) &&
+    selector.matchesName(name) &&
+    selector.matchesKind(gvkOf(object)) &&
+    selector.matchesLabels(new Map(Object.entries(labels))) &&
+    selector.matchesAnnotations(new Map(Object.entries(annotations)))
+  )
+}
+
+const optOut = 'helm.toolkit.fluxcd.io/driftDetection'
+
+/** Whether the object itself says, in a label or an annotation, that it is not to be looked at. */
+export function isOptedOut({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[optOut] === 'disabled' || metadata.annotations?.[optOut] === 'disabled'
+}

@@ -1,0 +1,75 @@
+/** What, besides a HelmRelease itself, queues it. */
+import type { HelmRelease } from '../api/helmrelease.ts'
+import { type Artifact, conditionOf, type FluxObject, isReady } from '../api/meta.ts'
+import { type Key, keyOf, keyText } from '../api/object.ts'
+import { ociRepositoryKind } from '../api/ocirepository.ts'
+import type { Informer } from '../kube/informer.ts'
+import { configChanged } from '../runtime/config-watch.ts'
+import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
+import type { Watch, Wiring } from '../runtime/reconcile.ts'
+import { allHelmCharts, allOciRepositories, type ChartSource, sourceOf } from './chart-source.ts'
+import { allHelmReleases } from './depends.ts'
+
+/** Queues the releases of a source that has a new artifact or has become ready. Source: helmrelease_indexers.go of Flux. */
+export const sourceChanged: Watch<HelmRelease> = (wiring) => {
+  const consumersOf = wiring.own.store.index('source', (hr) => {
+    const source = sourceOf(hr)
+    return source ? [`${source.kind}/${keyText(source.key)}`] : []
+  })
+  const watch = <T extends ChartSource>(sources: Informer<T>) => {
+    const stop = sources.subscribe(({ type, object, old, initial }) => {
+      const artifact = object.status?.artifact
+      // What was there before us is read by every first run anyway.
+      if (initial || type === 'deleted' || !artifact || !isNews(object, old)) return
+      const consumers = consumersOf(`${sources.kind.kind}/${keyText(keyOf(object))}`)
+      const due = consumers.filter((hr) => !isAt(hr, sources.kind.kind, artifact))
+      for (const hr of sortedByDependency(due)) wiring.enqueue(keyOf(hr), 'source')
+    })
+    wiring.signal.addEventListener('abort', stop, { once: true })
+  }
+  watch(allHelmCharts(wiring.environment))
+  watch(allOciRepositories(wiring.environment))
+}
+
+function isNews(source: ChartSource, old: ChartSource | undefined): boolean {
+  return source.status?.artifact?.digest !== old?.status?.artifact?.digest || (isReady(source) && !(old && isReady(old)))
+}
+
+/** Whether the artifact is released or about to be. */
+function isAt(hr: HelmRelease, kind: string, { revision }: Artifact): boolean {
+  if (!isReady(hr) && conditionOf(hr, 'Reconciling')?.status !== 'True') return false
+  const { lastAttemptedRevision, lastAttemptedRevisionDigest } = hr.status ?? {}
+  if (kind !== ociRepositoryKind.kind) return revision === lastAttemptedRevision
+  return revision.slice(revision.indexOf('@') + 1) === lastAttemptedRevisionDigest
+}
+
+/** Queues the dependents of a release that has become ready, unless they are at work themselves. */
+export function dependencyReady(isActing: (key: Key) => boolean): Watch<HelmRelease> {
+  return ({ environment, own, signal, enqueue }: Wiring<HelmRelease>) => {
+    const dependentsOf = own.store.index('dependsOn', (hr) => dependenciesOf(hr).map(keyText))
+    const stop = allHelmReleases(environment).subscribe(({ object, old }) => {
+      if (!old) return
+      for (const dependent of dependentsOf(keyText(keyOf(object)))) {
+        const isDue = (isMet(object) && !isMet(old)) || usesExpression(dependent)
+        if (isDue && isWaiting(dependent) && !isActing(keyOf(dependent))) enqueue(keyOf(dependent), 'dependency')
+      }
+    })
+    signal.addEventListener('abort', stop, { once: true })
+  }
+}
+
+function isWaiting(hr: FluxObject): boolean {
+  return !isReady(hr)
+}
+
+/** A readyExpr may turn with any field of the dependency. */
+function usesExpression({ spec }: HelmRelease): boolean {
+  return spec.dependsOn?.some(({ readyExpr }) => readyExpr) ?? false
+}
+
+/** Queues the releases that take values from a labelled ConfigMap or Secret. */
+export const valuesChanged = configChanged<HelmRelease>({
+  index: 'valuesFrom',
+  references: ({ spec }) => spec.valuesFrom ?? [],
+  order: sortedByDependency,
+})
