@@ -3,6 +3,7 @@ import type { FluxEvent } from '../api/event.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../runtime/log.ts'
 import type { Acceptance } from './dispatch.ts'
+import { fieldOf, fieldsOf, parseJson } from './json.ts'
 import type { Answer, Call, Handler } from './serve.ts'
 
 const statuses: Readonly<Record<Acceptance, number>> = { accepted: 202, duplicate: 429, busy: 429 }
@@ -25,8 +26,7 @@ function take({ body }: Call, accept: (event: FluxEvent) => Acceptance, log: Log
 
 /** @throws Error that says which field is not as it should be. Source: Go's json.Unmarshal into an Event. */
 export function parseEvent(text: string): FluxEvent {
-  const value: unknown = JSON.parse(text)
-  const fields = record(value, 'the event')
+  const fields = record(parseJson(text), 'the event')
   const object = record(fields.involvedObject ?? {}, 'involvedObject')
   const metadata = record(fields.metadata ?? {}, 'metadata')
   return {
@@ -49,12 +49,13 @@ export function parseEvent(text: string): FluxEvent {
 }
 
 function record(value: unknown, name: string): Readonly<Record<string, unknown>> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  const fields = fieldsOf(value)
+  if (fields) return fields
   throw new Error(`${name} is no object`)
 }
 
 function word(fields: Readonly<Record<string, unknown>>, name: string): string {
-  const value = Object.hasOwn(fields, name) ? fields[name] : undefined
+  const value = fieldOf(fields, name)
   if (value === undefined || value === null) return ''
   if (typeof value === 'string') return value
   throw new Error(`${name} is no string`)

@@ -132,7 +132,7 @@ export class Issuers implements AsyncDisposable {
     const signal = AbortSignal.timeout(timeoutMs)
     const { statusCode, body } = await request(url, { dispatcher: this.#dispatcher, signal })
     if (statusCode !== 200) {
-      body.destroy()
+      body.on('error', () => {}).destroy() // that it is not read is told as an error
       throw new Error(`HTTP status ${statusCode}`)
     }
     const chunks: Uint8Array[] = []

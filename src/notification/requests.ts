@@ -1,5 +1,6 @@
 /** Asking for runs of objects: which ones a Receiver means, and the annotation that their loops act upon. */
 import { createHash } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { requestedAtAnnotation } from '../api/meta.ts'
 import { displayName, type KubeObject, type ObjectRef } from '../api/object.ts'
 import type { ReceiverResource } from '../api/receiver.ts'
@@ -133,7 +134,7 @@ export class RunRequests {
 }
 
 interface Turn<T> {
-  readonly startedMs: number
+  startedMs: number
   /** Begins when it is due, and is for all who ask until then: who asks later must not get what was begun before. */
   next: Promise<T> | undefined
 }
@@ -142,7 +143,7 @@ interface Turn<T> {
 class Spaced<T> {
   readonly #clock: Clock
   readonly #apartMs: number
-  /** By a hash of what is done; oldest first. */
+  /** By a hash of what is done; what began last is last. */
   readonly #turns = new Map<string, Turn<T>>()
 
   constructor(clock: Clock, apartMs: number) {
@@ -152,22 +153,28 @@ class Spaced<T> {
 
   run(name: string, work: () => Promise<T>): Promise<T> {
     const key = createHash('sha256').update(name).digest('base64')
-    const turn = this.#turns.get(key)
-    const waitMs = turn ? turn.startedMs + this.#apartMs - this.#clock.monotonic() : 0
-    if (turn?.next !== undefined) return turn.next
-    if (!turn || waitMs <= 0) return this.#begin(key, work)
-    turn.next = new Promise((resolve) => this.#clock.after(waitMs, () => resolve(this.#begin(key, work))))
+    const turn: Turn<T> = this.#turns.get(key) ?? { startedMs: Number.NEGATIVE_INFINITY, next: undefined }
+    this.#turns.set(key, turn)
+    turn.next ??= this.#due(turn).then(() => this.#begin(key, turn, work))
     return turn.next
   }
 
-  #begin(key: string, work: () => Promise<T>): Promise<T> {
-    const startedMs = this.#clock.monotonic()
+  /** At once means: in the next turn of the event loop, so that all who ask in this one share it. */
+  async #due({ startedMs }: Turn<T>): Promise<void> {
+    const waitMs = startedMs + this.#apartMs - this.#clock.monotonic()
+    if (waitMs > 0) await new Promise<void>((resolve) => this.#clock.after(waitMs, resolve))
+    else await nextTurn()
+  }
+
+  #begin(key: string, turn: Turn<T>, work: () => Promise<T>): Promise<T> {
+    turn.startedMs = this.#clock.monotonic()
+    turn.next = undefined
     this.#turns.delete(key)
-    for (const [other, turn] of this.#turns) {
-      if (turn.next || startedMs - turn.startedMs < this.#apartMs) break
+    for (const [other, { startedMs, next }] of this.#turns) {
+      if (next !== undefined || turn.startedMs - startedMs < this.#apartMs) break
       this.#turns.delete(other)
     }
-    this.#turns.set(key, { startedMs, next: undefined })
+    this.#turns.set(key, turn)
     return work()
   }
 }

