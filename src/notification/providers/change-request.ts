@@ -1,6 +1,6 @@
 /** One comment for each object on a change request (pull or merge request): made once, and kept up to date. */
 import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
-import { attempt } from './git-host.ts'
+import { attempt, type GitApi, record, records } from './git-host.ts'
 
 export interface Comment {
   readonly id: string
@@ -43,6 +43,32 @@ export function commentProvider(
       }
     },
   }
+}
+
+/** Comments as GitHub has them, and Gitea, which gives all at once. `path` is that of the repository. */
+export function issueComments(api: GitApi, path: string, login: () => Promise<string>): CommentHost {
+  return {
+    login,
+    async list(number) {
+      const answer = await api.get(`${path}/issues/${number}/comments?per_page=100`)
+      return records(answer.json()).map(({ id, body, user }) => ({
+        id: String(id),
+        author: String(record(user).login ?? ''),
+        body: String(body ?? ''),
+      }))
+    },
+    async create(number, body) {
+      await api.send('POST', `${path}/issues/${number}/comments`, { body })
+    },
+    async update(_number, id, body) {
+      await api.send('PATCH', `${path}/issues/comments/${id}`, { body })
+    },
+  }
+}
+
+/** Whose token it is, as GitHub and Gitea say it. */
+export async function tokenLogin(api: GitApi): Promise<string> {
+  return String(record((await api.get('/user')).json()).login ?? '')
 }
 
 /** Metadata key with the number of the change request. */

@@ -1,8 +1,8 @@
 /** Gitea and Forgejo: commit statuses, comments on pull requests. Source: https://docs.gitea.com/api (Gitea 1.24). */
 import type { ProviderDefinition, Sender, Target } from '../notifier.ts'
-import { commentProvider } from './change-request.ts'
+import { commentProvider, issueComments, tokenLogin } from './change-request.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { GitApi, gitAddress, ownerAndName, record, records, tokenOf } from './git-host.ts'
+import { GitApi, gitAddress, ownerAndName, records, tokenOf } from './git-host.ts'
 
 export const gitea: ProviderDefinition = commitStatusProvider(
   { success: 'success', failure: 'failure', pending: 'pending' },
@@ -28,23 +28,7 @@ export const giteaPullRequestComment: ProviderDefinition = commentProvider('flux
   const open = repository(target)
   return async (sender) => {
     const { api, path } = open(sender)
-    return {
-      login: async () => String(record((await api.get('/user')).json()).login ?? ''),
-      async list(number) {
-        const answer = await api.get(`${path}/issues/${number}/comments`)
-        return records(answer.json()).map(({ id, body, user }) => ({
-          id: String(id),
-          author: String(record(user).login ?? ''),
-          body: String(body ?? ''),
-        }))
-      },
-      async create(number, body) {
-        await api.send('POST', `${path}/issues/${number}/comments`, { body })
-      },
-      async update(_number, id, body) {
-        await api.send('PATCH', `${path}/issues/comments/${id}`, { body })
-      },
-    }
+    return issueComments(api, path, () => tokenLogin(api))
   }
 })
 

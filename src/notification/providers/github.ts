@@ -1,8 +1,8 @@
 /** GitHub, and GitHub Enterprise: commit statuses, repository dispatches, comments on pull requests. */
 import type { Notify, ProviderDefinition, Sender, Target } from '../notifier.ts'
-import { commentProvider } from './change-request.ts'
+import { commentProvider, issueComments, tokenLogin } from './change-request.ts'
 import { commitStatusProvider } from './commit-status.ts'
-import { type GitAddress, GitApi, gitAddress, ownerAndName, record, records } from './git-host.ts'
+import { attempt, type GitAddress, GitApi, gitAddress, ownerAndName, records } from './git-host.ts'
 import { appLogin, appToken, gitHubApp, gitHubHeaders } from './github-app.ts'
 
 /** Source: https://docs.github.com/en/rest/commits/statuses */
@@ -12,7 +12,7 @@ export const github: ProviderDefinition = commitStatusProvider({ success: 'succe
     const { api, path } = await open(sender)
     return {
       async has({ commit, id, state, description }) {
-        const list = records((await api.get(`${path}/commits/${commit}/statuses?per_page=50`)).json())
+        const list = records((await api.get(`${path}/commits/${commit}/statuses?per_page=100`)).json())
         const newest = list.find(({ context }) => context === id)
         return newest?.state === state && newest.description === description
       },
@@ -31,7 +31,8 @@ export const githubDispatch: ProviderDefinition = {
     return async ({ event }, sender) => {
       const { kind, name, namespace } = event.involvedObject
       const { api, path } = await open(sender)
-      await api.send('POST', `${path}/dispatches`, { event_type: `${kind}/${name}.${namespace}`, client_payload: event })
+      const body = { event_type: `${kind}/${name}.${namespace}`, client_payload: event }
+      await attempt('could not send the repository dispatch', api.send('POST', `${path}/dispatches`, body))
     }
   },
 }
@@ -41,23 +42,7 @@ export const githubPullRequestComment: ProviderDefinition = commentProvider('flu
   const open = repository(target)
   return async (sender) => {
     const { api, path, login } = await open(sender)
-    return {
-      login,
-      async list(number) {
-        const answer = await api.get(`${path}/issues/${number}/comments?per_page=100`)
-        return records(answer.json()).map(({ id, body, user }) => ({
-          id: String(id),
-          author: String(record(user).login ?? ''),
-          body: String(body ?? ''),
-        }))
-      },
-      async create(number, body) {
-        await api.send('POST', `${path}/issues/${number}/comments`, { body })
-      },
-      async update(_number, id, body) {
-        await api.send('PATCH', `${path}/issues/comments/${id}`, { body })
-      },
-    }
+    return issueComments(api, path, login)
   }
 })
 
@@ -78,7 +63,7 @@ function repository(target: Target): (sender: Sender) => Promise<Repository> {
   if (token)
     return async (sender) => {
       const api = new GitApi(sender, base, gitHubHeaders(token))
-      return { api, path, login: async () => String(record((await api.get('/user')).json()).login ?? '') }
+      return { api, path, login: () => tokenLogin(api) }
     }
   const app = gitHubApp(target, base)
   return async (sender) => {

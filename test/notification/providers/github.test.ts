@@ -34,7 +34,7 @@ describe('repository dispatches', () => {
     start({ repository: 'org/other' })
     const message = await failure(send('githubdispatch', { address, token }, told(), server))
     expect(message).toMatch(
-      /^request failed with status code 404: \{"message":"no such operation: POST \/repos\/org\/app\/dispatches"\}/,
+      /^could not send the repository dispatch: request failed with status code 404: \{"message":"no such operation: POST \/repos\/org\/app\/dispatches"\}/,
     )
     server.host = ({ headers }) => ({ status: 400, body: { headers } })
     expect(await failure(send('githubdispatch', { address, token }, told(), server))).not.toContain(token)
