@@ -39,7 +39,7 @@ function problemOf(test: Case, got: Answer): string | undefined {
   if (test.chosen !== undefined) return difference(test.chosen, got.chosen)
   if (test.url !== undefined) return difference(test.url, got.url)
   // JSON has no bytes that are not UTF-8: the recorded output has U+FFFD in their place.
-  if (typeof test.expected === 'string') return difference(test.expected, got.output?.toWellFormed())
+  if (typeof test.expected === 'string') return difference(test.expected, String(got.output).toWellFormed())
   const wanted = test.expected as Readonly<Record<string, unknown>>
   return ['manifests', 'notes', 'hooks']
     .filter((key) => wanted[key] !== undefined)

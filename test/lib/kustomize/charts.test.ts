@@ -31,7 +31,7 @@ function source(kustomization: string, files: readonly (readonly [string, string
   return memoryTree([['kustomization.yaml', kustomization], ...files])
 }
 
-async function dataOf(kustomization: string, files = local): Promise<unknown[]> {
+async function dataOf(kustomization: string, files: readonly (readonly [string, string])[] = local): Promise<unknown[]> {
   const { resources } = await build(source(kustomization, files), '', { charts })
   return resources.map(({ kind, metadata, data }) => ({ kind, metadata, data }))
 }
