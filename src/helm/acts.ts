@@ -267,8 +267,11 @@ export class Acts {
       this.#ledger.observe(release, { testHooks: testHooksOf(release, this.#ledger.hr.spec.test?.filters) })
     } else if (isKnownOnly) {
       if (known) this.#ledger.observe(release, { action: origin.action })
-    } else {
-      this.#ledger.observe(release, known ? {} : origin)
+    } else if (known) {
+      this.#ledger.observe(release, {})
+    } else if (!this.#ledger.history.some(({ version }) => version > release.version)) {
+      // An older one that is not known was made by something else: nobody goes back to it.
+      this.#ledger.observe(release, origin)
     }
   }
 
