@@ -1,6 +1,7 @@
 /** One comment for each object on a change request (pull or merge request): made once, and kept up to date. */
 import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
 import { attempt, type GitApi, record, records } from './git-host.ts'
+import { cut, readable } from './text.ts'
 
 export interface Comment {
   readonly id: string
@@ -18,6 +19,11 @@ export interface CommentHost {
   update(number: number, id: string, body: string): Promise<void>
 }
 
+type Event = Notification['event']
+
+/** GitHub takes no longer comment; the others do. */
+const longestComment = 65_536
+
 /** A provider of comments. `marker` begins the hidden line that finds a comment again. */
 export function commentProvider(
   marker: string,
@@ -30,14 +36,16 @@ export function commentProvider(
       const host = open(target)
       return async (notification, sender) => {
         const number = numberOf(notification)
-        const line = `<!-- ${marker}:${keyOf(target, notification)} -->`
-        const body = cut(`${line}\n\n${commentText(notification)}`)
+        const event = readable(notification)
+        const line = `<!-- ${marker}:${keyOf(target, event)} -->`
+        const body = cut(`${line}\n\n${commentText(event)}`, longestComment)
         const opened = await host(sender)
         const login = await attempt('failed to get authenticated user info', opened.login())
         // A comment whose author is gone has none: it is not ours.
         if (login === '') throw new Error('failed to get authenticated user info: the host does not say whose token it is')
         const comments = await attempt(`failed to list the comments of change request ${number}`, opened.list(number))
-        const own = comments.find((comment) => comment.author === login && comment.body.includes(line))
+        // Further on in a comment it may be quoted.
+        const own = comments.find((comment) => comment.author === login && comment.body.startsWith(line))
         if (own) await attempt(`failed to update the comment on change request ${number}`, opened.update(number, own.id, body))
         else await attempt(`failed to comment on change request ${number}`, opened.create(number, body))
       }
@@ -81,24 +89,22 @@ function numberOf({ event: { metadata } }: Notification): number {
   throw new Error(`invalid "${numberKey}" metadata value ${JSON.stringify(text)}: it must be a number`)
 }
 
-function keyOf({ providerUid }: Target, { event: { involvedObject } }: Notification): string {
+function keyOf({ providerUid }: Target, { involvedObject }: Event): string {
   return `${providerUid}/${involvedObject.kind}/${involvedObject.namespace}/${involvedObject.name}`
 }
 
 /** Source: formatMarkdownPost of notification-controller. */
-export function commentText({ event }: Notification): string {
+export function commentText(event: Event): string {
   const { kind, namespace, name } = event.involvedObject
   const mark = event.severity === 'error' ? '⚠️' : 'ℹ️'
   const lines = Object.keys(event.metadata)
     .filter((key) => key !== numberKey)
     .sort()
-    .map((key) => `* \`${key}\`: ${event.metadata[key]}\n`)
-  return `## Flux Status\n\n${mark} ${kind}/${namespace}/${name}\n\n${event.message}\n\nMetadata:\n${lines.join('')}`
+    .map((key) => `* \`${key}\`: ${quoted(event.metadata[key] ?? '')}\n`)
+  return `## Flux Status\n\n${mark} ${kind}/${namespace}/${name}\n\n${quoted(event.message)}\n\nMetadata:\n${lines.join('')}`
 }
 
-/** GitHub takes no longer comment; the others do. */
-const longestComment = 65_536
-
-function cut(body: string): string {
-  return body.length > longestComment ? `${body.slice(0, longestComment - 1).toWellFormed()}…` : body
+/** With something invisible in between, so that nobody is called, and no line is a command such as GitLab's `/approve`. */
+function quoted(text: string): string {
+  return text.replace(/(?<!\w)@(?=\w)/g, '@\u200b').replace(/^([ \t]*)\//gm, '$1\u200b/')
 }

@@ -1,6 +1,7 @@
 /** The status of a commit, as every Git host has it: set when it is not so already. */
 import type { Notification, ProviderDefinition, Sender, Target } from '../notifier.ts'
 import { attempt, checkName, commitOf, description } from './git-host.ts'
+import { isProgress } from './text.ts'
 
 export interface CommitStatus {
   readonly commit: string
@@ -60,6 +61,6 @@ export function commitStatusProvider(
 }
 
 function stateOf({ event }: Notification, { success, failure, pending }: StatusWords): string | undefined {
-  if (event.reason === 'Progressing') return pending
+  if (isProgress(event)) return pending
   return event.severity === 'error' ? failure : success
 }

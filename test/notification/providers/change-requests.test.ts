@@ -80,12 +80,13 @@ describe('comments on change requests', () => {
         { id: 2, author: 'flux-bot', body: marker.replace('App', 'Other') },
         { id: 3, author: 'flux-bot', body: marker.replace(providerUid, 'another') },
         { id: 4, author: '', body: marker },
+        { id: 5, author: 'flux-bot', body: `another comment of ours that quotes ${marker}` },
       ]
       kept.comments.push(...others.map((comment) => ({ ...comment })))
       await post()
       await post({ message: 'again' })
-      expect(kept.comments.slice(0, 4)).toEqual(others)
-      expect(kept.comments.slice(4)).toEqual([{ id: 5, author: 'flux-bot', body: expect.stringContaining('again') }])
+      expect(kept.comments.slice(0, 5)).toEqual(others)
+      expect(kept.comments.slice(5)).toEqual([{ id: 6, author: 'flux-bot', body: expect.stringContaining('again') }])
     })
 
     it(`${one.type}: touches nothing when the host does not say whose token it is`, async () => {
@@ -97,7 +98,15 @@ describe('comments on change requests', () => {
       expect(kept.comments).toEqual([{ id: 1, author: '', body: marker }])
     })
 
-    it(`${one.type}: cuts a comment that is longer than the host takes`, async () => {
+    it(`F-NTF-02 ${one.type}: calls nobody, gives no commands, and leaves out what is no text`, async () => {
+      const kept = start(one)
+      await post({ message: '@org/team see image@sha256:1\u0000\n/approve\n  /merge\ra/b', metadata: { ...metadata, env: '@all' } })
+      const body = kept.comments[0]?.body ?? ''
+      expect(body).toContain('\n@\u200borg/team see image@sha256:1\n\u200b/approve\n  \u200b/merge\na/b\n')
+      expect(body).toContain('`env`: @\u200ball')
+    })
+
+    it(`F-NTF-02 ${one.type}: cuts a comment that is longer than the host takes`, async () => {
       const kept = start(one)
       await post({ message: '🚀'.repeat(50_000) })
       await post({ message: `x${'🚀'.repeat(50_000)}` })
