@@ -1,4 +1,6 @@
 /** Entry of the pool's threads: which task name runs which function. */
+import { readChart, readHeads, readManifest } from './helm/manifest.ts'
+import { chartTask, headsTask, manifestTask } from './helm/manifest-task.ts'
 import { buildManifests } from './kustomize/build.ts'
 import { buildTask } from './kustomize/build-task.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
@@ -7,6 +9,9 @@ import { fetchArtifact, fetchTask } from './source/fetch.ts'
 
 serveTasks({
   [buildTask.name]: buildManifests,
+  [chartTask.name]: readChart,
+  [headsTask.name]: readHeads,
+  [manifestTask.name]: readManifest,
   [fetchTask.name]: fetchArtifact,
   [unpackTask.name]: unpackArtifact,
 })

@@ -1,9 +1,21 @@
 /** All kinds. */
 import { alertKind } from './alert.ts'
 import { gitRepositoryKind } from './gitrepository.ts'
+import { helmChartKind } from './helmchart.ts'
+import { helmReleaseKind } from './helmrelease.ts'
 import type { KindDefinition } from './kind.ts'
 import { kustomizationKind } from './kustomization.ts'
+import { ociRepositoryKind } from './ocirepository.ts'
 import { providerKind } from './provider.ts'
 import { receiverKind } from './receiver.ts'
 
-export const kinds: readonly KindDefinition[] = [gitRepositoryKind, kustomizationKind, alertKind, providerKind, receiverKind]
+export const kinds: readonly KindDefinition[] = [
+  gitRepositoryKind,
+  helmChartKind,
+  ociRepositoryKind,
+  kustomizationKind,
+  helmReleaseKind,
+  alertKind,
+  providerKind,
+  receiverKind,
+]
