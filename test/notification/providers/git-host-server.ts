@@ -52,9 +52,9 @@ const names = [
 ]
 
 /** Takes every connection through its proxy; certificates are of an authority of its own. */
-export async function openHostServer(): Promise<HostServer> {
+export async function openHostServer(own: readonly string[] = names): Promise<HostServer> {
   const authority = await createAuthority()
-  const certificate = await authority.server({ names: names.map((name) => `DNS:${name}`) })
+  const certificate = await authority.server({ names: own.map((name) => `DNS:${name}`) })
   const requests: Received[] = []
   const state = { host: (() => ({ status: 404 })) as Host }
   const answering = (scheme: string) => async (incoming: IncomingMessage, response: ServerResponse) => {
