@@ -2,7 +2,8 @@
 import { type Alert, alertKind } from '../api/alert.ts'
 import { eventMetadata, type FluxEvent } from '../api/event.ts'
 import { type Provider, providerKind } from '../api/provider.ts'
-import { withoutManagedFields } from '../kube/informer.ts'
+import { type Informer, withoutManagedFields } from '../kube/informer.ts'
+import { ApiError } from '../kube/transport.ts'
 import { unlessAborted } from '../lib/abort.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -35,6 +36,8 @@ const mostEvents = 10_000
 const mostCharacters = 32 * 1024 * 1024
 const mostRemembered = 50_000
 const lastWordsMs = 1_000
+/** How long the first list of a kind is waited for. */
+const patienceMs = 5_000
 
 const controller = 'notification-controller'
 
@@ -167,7 +170,7 @@ export class Dispatcher {
   }
 
   async #wanting(event: FluxEvent): Promise<Alert[]> {
-    await this.#alerts.synced(this.#abort.signal)
+    await this.#listed(this.#alerts)
     const found: Alert[] = []
     for (const alert of [...this.#alerts.store.all()]) {
       const isOne = await isWanted(event, alert, {
@@ -177,6 +180,15 @@ export class Dispatcher {
       if (isOne) found.push(alert)
     }
     return found
+  }
+
+  /** Events do not pile up while the API server does not answer, or does not have the kind. @throws Error that says so. */
+  async #listed(informer: Informer<Alert> | Informer<Provider>): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const why = () => new Error(`the ${informer.kind.kind}s cannot be read: ${messageOf(informer.lastError ?? 'no answer yet')}`)
+    if (informer.lastError instanceof ApiError && informer.lastError.reason === 'NoKindMatch') throw why()
+    const cancel = this.#options.environment.clock.after(patienceMs, () => reject(why()))
+    await Promise.race([informer.synced(this.#abort.signal), late]).finally(cancel)
   }
 
   async #labelsOf(event: FluxEvent): Promise<Readonly<Record<string, string>>> {
@@ -239,7 +251,7 @@ export class Dispatcher {
   async #providerOf(alert: Alert): Promise<Provider> {
     const { namespace } = alert.metadata
     const { name } = alert.spec.providerRef
-    await this.#providers.synced(this.#abort.signal)
+    await this.#listed(this.#providers)
     const provider = this.#providers.store.get({ namespace, name })
     if (provider === undefined) throw new Error(`failed to read provider: Provider '${namespace}/${name}' not found`)
     return provider

@@ -1,10 +1,13 @@
 /** The API server goes away, comes back, lacks our kinds, asks us to slow down: Sluice goes on by itself. */
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
 import { answerStatus } from '../tools/fault-proxy.ts'
 import { isApply, type Line, mend, nextRequest, openLine, sever } from './faults.ts'
 import { type Cluster, isReady, openCluster, type Sluice } from './harness.ts'
+
+const crds = join(import.meta.dirname, '../../crds')
 
 let controlPlane: ControlPlane
 let cluster: Cluster
@@ -36,7 +39,24 @@ describe('one process of Sluice', () => {
     expect(unready.text).toContain('kustomizations.kustomize.toolkit.fluxcd.io')
     expect((await probe('healthz')).status).toBe(200)
 
+    // What is there is worked on already: one kind does not wait for another.
     const { pid } = sluice
+    await controlPlane.kubectl('apply', '--server-side', '-f', join(crds, 'source.toolkit.fluxcd.io_gitrepositories.yaml'))
+    await cluster.repository('early', { 'a.yaml': '' })
+    await expect
+      .poll(
+        () =>
+          cluster.apply(cluster.gitRepository('early')).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true)
+    await cluster.until('gitrepository/early', isReady())
+    expect((await probe('readyz')).text).not.toContain('gitrepositories.source.toolkit.fluxcd.io')
+    expect((await probe('readyz')).text).toContain('alerts.notification.toolkit.fluxcd.io')
+    await controlPlane.kubectl('delete', 'gitrepository', 'early', '-n', cluster.namespace)
     await installCrds(controlPlane.kubectl)
     const repository = await cluster.repository('app', { 'a.yaml': configMap('edited', '1'), 'b.yaml': configMap('deleted', '1') })
     await cluster.apply(cluster.gitRepository('app', { interval: '1s' }), cluster.kustomization('app', inNamespace()))

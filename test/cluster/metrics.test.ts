@@ -131,7 +131,9 @@ describe('/metrics', () => {
     const families = await scrape()
     const depth = families.get('flux_reconcile_queue_depth')
     expect([depth?.type, ...labelNames(depth)]).toEqual(['gauge', 'controller', 'kind'])
-    expect(depth?.series.map(({ labels }) => labels.kind).toSorted()).toEqual(['GitRepository', 'Kustomization'])
+    expect(depth?.series.map(({ labels }) => labels.kind)).toEqual(
+      expect.arrayContaining(['GitRepository', 'Kustomization', 'Receiver']),
+    )
     const requests = families.get('rest_client_request_duration_seconds')
     expect([requests?.type, ...labelNames(requests)]).toEqual(['histogram', 'host', 'verb'])
     for (const verb of ['watch', 'patch', 'apply', 'create'])
