@@ -152,24 +152,33 @@ describe('the API server with our CRDs', () => {
   })
 
   it('API-01 knows the kinds by the names of Flux', async () => {
-    const resources = (group: string) => kubectl('api-resources', '--api-group', group, '-o', 'wide', '--no-headers')
-    expect((await resources('source.toolkit.fluxcd.io')).trim().split(/\s+/)).toEqual([
-      'gitrepositories',
-      'gitrepo',
-      'source.toolkit.fluxcd.io/v1',
+    const lines = async (group: string) => {
+      const text = await kubectl('api-resources', '--api-group', group, '-o', 'wide', '--no-headers')
+      return text
+        .trim()
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+    }
+    const verbs = 'delete,deletecollection,get,list,patch,create,update,watch'
+    const named = (plural: string, short: string, apiVersion: string, kind: string, category: string) => [
+      plural,
+      short,
+      apiVersion,
       'true',
-      'GitRepository',
-      'delete,deletecollection,get,list,patch,create,update,watch',
-      'all,fluxcd,fluxcd-sources',
+      kind,
+      verbs,
+      `all,fluxcd,fluxcd-${category}`,
+    ]
+    const source = 'source.toolkit.fluxcd.io/v1'
+    const sources = await lines('source.toolkit.fluxcd.io')
+    expect(sources).toContainEqual(named('gitrepositories', 'gitrepo', source, 'GitRepository', 'sources'))
+    expect(sources).toContainEqual(named('helmcharts', 'hc', source, 'HelmChart', 'sources'))
+    expect(sources).toContainEqual(named('ocirepositories', 'ocirepo', source, 'OCIRepository', 'sources'))
+    expect(await lines('kustomize.toolkit.fluxcd.io')).toEqual([
+      named('kustomizations', 'ks', 'kustomize.toolkit.fluxcd.io/v1', 'Kustomization', 'appliers'),
     ])
-    expect((await resources('kustomize.toolkit.fluxcd.io')).trim().split(/\s+/)).toEqual([
-      'kustomizations',
-      'ks',
-      'kustomize.toolkit.fluxcd.io/v1',
-      'true',
-      'Kustomization',
-      'delete,deletecollection,get,list,patch,create,update,watch',
-      'all,fluxcd,fluxcd-appliers',
+    expect(await lines('helm.toolkit.fluxcd.io')).toEqual([
+      named('helmreleases', 'hr', 'helm.toolkit.fluxcd.io/v2', 'HelmRelease', 'appliers'),
     ])
   })
 
