@@ -17,14 +17,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { extract } from 'tar'
 
-export type Tool = 'etcd' | 'kube-apiserver' | 'kubectl' | 'kube-controller-manager' | 'kustomize' | 'helm' | 'helm-oracle'
+export type Tool =
+  | 'etcd'
+  | 'kube-apiserver'
+  | 'kubectl'
+  | 'kube-controller-manager'
+  | 'kustomize'
+  | 'helm'
+  | 'helm-oracle'
+  | 'nats-server'
 
 export type Say = (line: string) => void
 
 /** How a tool is built: all tools of one module and folder are built by one command, which shares what they have in common. */
 interface Recipe {
   readonly folder: string
-  readonly module: 'kube' | 'kustomize' | 'helm'
+  readonly module: 'kube' | 'kustomize' | 'helm' | 'nats'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
@@ -66,6 +74,7 @@ const recipes: { readonly [T in Tool]: Recipe } = {
   },
   // Our own program: the number goes up when its source changes.
   'helm-oracle': { folder: 'helm-oracle-v4.3.1-1', module: 'helm', package: './oracle', ldflags: helmFlags },
+  'nats-server': { folder: 'nats-server-v2.11.8', module: 'nats', package: 'github.com/nats-io/nats-server/v2', ldflags: '' },
 }
 
 /** The newest archive of that minor version; its etcd and API server are a patch release behind what we build. */

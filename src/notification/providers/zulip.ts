@@ -5,6 +5,8 @@ import { basic, channelOf, webAddress } from './target.ts'
 import { cut, metadataWithin, readable } from './text.ts'
 
 /** A message may have 10,000 characters. Source: https://zulip.com/api/send-message */
+const longestContent = 10_000
+/** What leaves room for metadata. */
 const longestMessage = 7_000
 const longestMetadata = 2_000
 
@@ -26,8 +28,8 @@ export const zulip: ProviderDefinition = {
       const metadata = Object.fromEntries(
         metadataWithin(event, { total: longestMetadata }).map(([key, value]) => [safe(key), safe(value)]),
       )
-      const message = safe(cut(event.message, longestMessage, (text) => safe(text).length))
-      const content = commentText({ ...notification, event: { ...event, message, metadata } })
+      const message = safe(cut(event.message, longestMessage))
+      const content = cut(commentText({ ...event, message, metadata }), longestContent)
       const body = new URLSearchParams({ type: 'stream', to, topic, content })
       await sender.send({ url, headers: basic(target), body })
     }
