@@ -156,6 +156,7 @@ const flagSpecs: readonly FlagSpec[] = [
     ['helm-cache-max-size', 'int', '0', 'Size of the Helm index cache.'],
     ['helm-cache-ttl', 'duration', '15m', 'Life of a cached Helm index.'],
     ['helm-cache-purge-interval', 'duration', '1m', 'How often the Helm index cache is purged.'],
+    ['export-http-path-metrics', 'bool', 'false', 'Label the metrics of calls with their paths.'],
     ['reconciliation-timeout', 'duration', '10m', 'Longest reconcile of an ArtifactGenerator.'],
     [
       'graceful-shutdown-timeout',

@@ -85,6 +85,22 @@ describe('flags', () => {
     expect(flags().featureGates.get('StrictPostBuildSubstitutions')).toBe(true)
   })
 
+  it('listen for events of other programs where --events-addr is no URL, and post to it where it is one', () => {
+    expect(flags([])).toMatchObject({
+      eventsAddr: '',
+      eventsListenAddr: ':9091',
+      receiverAddr: ':9292',
+      rateLimitIntervalMs: 300_000,
+    })
+    expect(flags(['--events-addr=:9090', '--receiverAddr=:1', '--rate-limit-interval=1m'])).toMatchObject({
+      eventsAddr: '',
+      eventsListenAddr: ':9090',
+      receiverAddr: ':1',
+      rateLimitIntervalMs: 60_000,
+    })
+    expect(flags(['--events-addr=http://n/'])).toMatchObject({ eventsAddr: 'http://n/', eventsListenAddr: ':9091' })
+  })
+
   const refusals: readonly (readonly [string, readonly string[], string])[] = [
     ['an unknown flag', ['--foo=1'], 'unknown flag: --foo'],
     ['a name from the prototype', ['--constructor=1'], 'unknown flag: --constructor'],
