@@ -5,11 +5,13 @@ import { type Provider, providerKind } from '../api/provider.ts'
 import { type Informer, withoutManagedFields } from '../kube/informer.ts'
 import { ApiError } from '../kube/transport.ts'
 import { unlessAborted } from '../lib/abort.ts'
+import { dispatcherFor } from '../lib/dispatcher.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { Recorder } from '../runtime/events.ts'
 import type { Flags } from '../runtime/flags.ts'
 import type { Metrics } from '../runtime/metrics.ts'
+import { environmentProxies } from '../runtime/proxies.ts'
 import type { Environment } from '../runtime/reconcile.ts'
 import { involvedName, isWanted } from './alerts.ts'
 import { Lanes } from './lanes.ts'
@@ -51,6 +53,8 @@ export class Dispatcher {
   readonly #providers
   readonly #lately: Recent
   readonly #lanes = new Lanes(laneLimits)
+  /** For Providers without certificates or a proxy of their own. */
+  readonly #connections = dispatcherFor({ proxies: environmentProxies() })
   /** Alerts whose Provider does not keep up: said once, until it does again. */
   readonly #behind = new Set<string>()
   readonly #abort = new AbortController()
@@ -111,6 +115,7 @@ export class Dispatcher {
       cancel()
     }
     this.#abort.abort(new Error('the process ends'))
+    await this.#connections.destroy()
   }
 
   #next(): void {
@@ -292,7 +297,7 @@ export class Dispatcher {
     // A sender that is told to end says what it has come to. One that does not listen is left alone.
     const { promise: late, reject } = Promise.withResolvers<never>()
     const cancelLate = clock.after(timeoutMs + lastWordsMs, () => reject(new Error(why)))
-    await using sender = new HttpSender({ ...connection, clock, signal })
+    await using sender = new HttpSender({ ...connection, clock, signal, shared: this.#connections })
     try {
       await unlessAborted(Promise.race([notify(notification, sender), late]), this.#abort.signal)
     } finally {

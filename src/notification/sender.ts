@@ -22,6 +22,8 @@ const shortestLogin = 8
 export interface SenderOptions extends ConnectionOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Connections to share, where these options ask for none of their own. */
+  readonly shared?: Dispatcher
 }
 
 interface Answer extends Incoming {
@@ -90,7 +92,7 @@ export class HttpSender implements Sender, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispatcher?.destroy()
+    if (this.#dispatcher !== this.#options.shared) await this.#dispatcher?.destroy()
   }
 
   /** @throws DeliveryError with the reason of the signal and what came of the last try. */
@@ -117,7 +119,8 @@ export class HttpSender implements Sender, AsyncDisposable {
   }
 
   async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Answer> {
-    this.#dispatcher ??= dispatcherFor(this.#options)
+    const { tls, proxy, shared } = this.#options
+    this.#dispatcher ??= tls || proxy || !shared ? dispatcherFor(this.#options) : shared
     const target = new URL(url)
     const { origin, pathname, search } = target
     const { text: sent, headers: ofBody } = encoded(body)
