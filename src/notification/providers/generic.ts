@@ -25,7 +25,8 @@ function forward({ address, headers }: Target, sign: (body: string) => Record<st
       headers: {
         'content-type': 'application/json',
         'gotk-component': event.reportingController,
-        ...Object.fromEntries(headers),
+        // In lower case, so that they replace ours instead of coming twice.
+        ...Object.fromEntries([...headers].map(([name, value]) => [name.toLowerCase(), value])),
         ...sign(body),
       },
     })
