@@ -251,4 +251,32 @@ describe('a Receiver', () => {
     expect(metrics.sum('gotk_receiver_http_request_duration_seconds_count', { handler: '/hook/', code: '200' })).toBe(count(200))
     expect(metrics.sum('gotk_receiver_http_request_duration_seconds_count', { code: '429' })).toBe(count(429))
   })
+
+  it('is served by every replica, whoever leads; the end of a leader costs no call', async () => {
+    await using cluster = await openCluster(inject('kubeconfig'), 'receiver-replicas')
+    const start = () =>
+      cluster.startSluice({ flags: { 'enable-leader-election': 'true' }, env: { RUNTIME_NAMESPACE: cluster.namespace } })
+    const leader = await start()
+    await leader.untilLog(({ msg, controllerKind }) => msg === 'starting workers' && controllerKind === 'Receiver')
+    const standby = await start()
+    await cluster.repository('app', { 'a.yaml': configMap('1') })
+    await cluster.apply(secret(), cluster.gitRepository('app', { suspend: true }), receiver('push', {}))
+    const path = await pathOf(cluster, 'push')
+    await expect.poll(() => call(standby, path), { timeout: 10_000 }).toBe(200)
+    await leader.kill9()
+    expect(await call(standby, path)).toBe(200)
+    expect(await requestedAt(cluster, 'gitrepository/app')).toBeDefined()
+    expect(standby.logs.some(({ msg }) => msg === 'starting workers')).toBe(false)
+  })
+
+  it('ends the start of a process whose address is taken, and names it', async () => {
+    await using cluster = await openCluster(inject('kubeconfig'), 'receiver-taken')
+    const first = await cluster.startSluice()
+    const receiverAddr = new URL(first.address('receivers')).host
+    await expect(cluster.startSluice({ flags: { receiverAddr } })).rejects.toThrow(`failed to listen on ${receiverAddr}: `)
+    const eventsAddr = new URL(first.address('events')).host
+    await expect(cluster.startSluice({ flags: { 'events-addr': eventsAddr } })).rejects.toThrow(
+      `failed to listen on ${eventsAddr}: `,
+    )
+  })
 })
