@@ -103,12 +103,16 @@ function loadHeaders(text: string) {
 /** Names of keys whose values are no secrets. */
 const harmless = new Set(['username', 'ca.crt', 'caFile', 'tls.crt', 'certFile', 'region'])
 const shortestSecret = 4
+const shortestSecretPath = 8
 
 function secretsOf(data: SecretData | undefined, urls: readonly (URL | null | undefined)[]): string[] {
   const text = valuesOf(data)
   const values = Object.keys(data ?? {})
     .filter((key) => !harmless.has(key))
     .map((key) => text(key)?.trim() ?? '')
+  // Services repeat the path they were asked for; that of a webhook in a Secret is as good as its token.
+  const secretPath = URL.parse(text('address')?.trim() ?? '')?.pathname ?? ''
+  if (secretPath.length >= shortestSecretPath) values.push(secretPath)
   for (const url of urls) if (url?.password) values.push(querystring.unescape(url.password), url.password)
   return values.filter((value) => value.length >= shortestSecret).sort((a, b) => b.length - a.length)
 }

@@ -1,10 +1,12 @@
 /** Grafana: an annotation with tags. Source: grafana.go of notification-controller. */
 import { objectId, type ProviderDefinition } from '../notifier.ts'
 import { basic, bearer, webAddress } from './target.ts'
-import { epochSeconds, metadataWithin, readable } from './text.ts'
+import { cut, epochSeconds, metadataWithin, readable } from './text.ts'
 
 /** Tags take 500 bytes as JSON unless Grafana's `annotations.tags_length` allows more: more are refused. */
 const longestTags = 500
+/** Key and value have columns of their own. */
+const longestPart = 100
 
 export const grafana: ProviderDefinition = {
   purpose: 'chat',
@@ -15,9 +17,15 @@ export const grafana: ProviderDefinition = {
     return async (notification, sender) => {
       const event = readable(notification)
       const { kind, name, namespace } = event.involvedObject
-      const tags = ['flux', event.reportingController, `kind: ${kind}`, `name: ${name}`, `namespace: ${namespace}`]
-      for (const [key, value] of metadataWithin(event, { total: longestTags, value: 100, count: 20 })) {
-        const tag = `${tagged(key)}: ${tagged(value)}`
+      const tags = [
+        'flux',
+        event.reportingController,
+        `kind: ${kind}`,
+        `name: ${cut(name, longestPart)}`,
+        `namespace: ${namespace}`,
+      ]
+      for (const [key, value] of metadataWithin(event, { total: longestTags, value: longestPart, count: 20 })) {
+        const tag = `${cut(tagged(key), longestPart)}: ${tagged(value)}`
         if (bytesOf([...tags, tag]) <= longestTags) tags.push(tag)
       }
       const seconds = epochSeconds(event)
