@@ -289,7 +289,7 @@ const cards: readonly Service[] = [
     type: 'lark',
     settings: { address: 'https://open.larksuite.com/open-apis/bot/v2/hook/xxxx' },
     vendor(request) {
-      mustBe(request, 'POST', '/open-apis/bot/v2/hook/xxxx')
+      if (request.path !== '/open-apis/bot/v2/hook/xxxx') return { status: 200, body: { code: 19001, msg: 'param invalid' } }
       if (Buffer.byteLength(request.text) > 20 * 1024) return { status: 200, body: { code: 9499, msg: 'Bad Request' } }
       must(jsonOf(request).msg_type === 'interactive', 'params error, msg_type need')
       return { status: 200, body: { code: 0, msg: 'success', data: {} } }
@@ -310,7 +310,11 @@ const cards: readonly Service[] = [
         ],
       },
     })),
-    lacking: [noAddress, noUrl],
+    lacking: [
+      noAddress,
+      noUrl,
+      [{ address: 'https://open.larksuite.com/open-apis/bot/v2/hook/gone' }, /^Lark responded with error 19001: param invalid$/],
+    ],
     active: /</,
   },
   {

@@ -49,3 +49,12 @@ describe('metadata within limits', () => {
     ])
   })
 })
+
+it('leaves nothing in names and reasons but what names are made of', () => {
+  const { event } = about({ reason: 'Failed](http://x) <@all>', message: 'a\r\nb\rc\ud83d' })
+  const involvedObject = { kind: 'Kustomization<!channel>', namespace: 'a\nb', name: 'x'.repeat(10_000) }
+  const read = readable({ event: { ...event, involvedObject }, isCommitStatusUpdate: false })
+  expect(read.involvedObject).toEqual({ kind: 'Kustomizationchannel', namespace: 'ab', name: 'x'.repeat(253), uid: '' })
+  expect(read.reason).toBe('Failedhttp://x all')
+  expect(read.message).toBe('a\nb\nc\ufffd')
+})
