@@ -66,6 +66,8 @@ export class ReleaseRun {
       if (step.do === 'nothing') return this.#settled(step.state)
       const type = typeOf(step.do)
       if (done.has(type)) return this.#end(endingBeforeRepetition(this.#attempts()))
+      // A crash must not forget what was released before, nor how often it failed.
+      if (done.size > 0) await this.#record()
       this.#hasBeenForced ||= type === 'release'
       const failure = await this.#act(step.do)
       if (failure) return this.#failed(failure)
@@ -160,13 +162,18 @@ export class ReleaseRun {
       return undefined
     } catch (error) {
       if (error instanceof ActFailed) return error
+      // The next run goes on from what this one left.
+      if (error instanceof Preempted) await this.#record()
       throw error
     } finally {
       this.#ledger.summarize()
       this.#ledger.noteRendering()
-      // A crash must not forget what was released, nor how often it failed.
-      await this.#ledger.record({ history: this.#ledger.status.history })
     }
+  }
+
+  async #record(): Promise<void> {
+    const { history, failures } = this.#ledger.status
+    await this.#ledger.record({ history, failures })
   }
 
   async #findDrift(release: Release | undefined): Promise<Drift | undefined> {

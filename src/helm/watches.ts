@@ -10,7 +10,10 @@ import type { Watch, Wiring } from '../runtime/reconcile.ts'
 import { allHelmCharts, allOciRepositories, type ChartSource, sourceOf } from './chart-source.ts'
 import { allHelmReleases } from './depends.ts'
 
-/** Queues the releases of a source that has a new artifact or has become ready. Source: helmrelease_indexers.go of Flux. */
+/**
+ * Queues the releases of a source that has a new artifact or has become ready, and those whose HelmChart somebody deleted.
+ * Source: helmrelease_indexers.go of Flux.
+ */
 export const sourceChanged: Watch<HelmRelease> = (wiring) => {
   const consumersOf = wiring.own.store.index('source', (hr) => {
     const source = sourceOf(hr)
@@ -20,9 +23,12 @@ export const sourceChanged: Watch<HelmRelease> = (wiring) => {
     const stop = sources.subscribe(({ type, object, old, initial }) => {
       const artifact = object.status?.artifact
       // What was there before us is read by every first run anyway.
-      if (initial || type === 'deleted' || !artifact || !isNews(object, old)) return
+      if (initial) return
       const consumers = consumersOf(`${sources.kind.kind}/${keyText(keyOf(object))}`)
-      const due = consumers.filter((hr) => !isAt(hr, sources.kind.kind, artifact))
+      const due = consumers.filter((hr) => {
+        if (type === 'deleted') return hr.spec.chart !== undefined
+        return artifact !== undefined && isNews(object, old) && !isAt(hr, sources.kind.kind, artifact)
+      })
       for (const hr of sortedByDependency(due)) wiring.enqueue(keyOf(hr), 'source')
     })
     wiring.signal.addEventListener('abort', stop, { once: true })

@@ -214,6 +214,8 @@ export class World {
   readonly releases = new FakeInformer<HelmRelease>('HelmRelease')
   readonly charts = new FakeInformer<HelmChart>('HelmChart')
   readonly repositories = new FakeInformer<OCIRepository>('OCIRepository')
+  /** Metadata of labelled Secrets. */
+  readonly configs = new FakeInformer<KubeObject>('Secret')
   readonly events: EventDraft[] = []
   /** ConfigMaps, Secrets and ServiceAccounts by `Kind/name`. */
   readonly objects = new Map<string, KubeObject>()
@@ -350,6 +352,8 @@ export class World {
       ['HelmRelease', this.releases],
       ['HelmChart', this.charts],
       ['OCIRepository', this.repositories],
+      ['Secret', this.configs],
+      ['ConfigMap', new FakeInformer<KubeObject>('ConfigMap')],
     ])
     const fake = {
       client: this.client(),
