@@ -214,6 +214,31 @@ describe('a controller', () => {
     expect(gaps[2]).toBeGreaterThanOrEqual(399)
   })
 
+  it('lets a loop say what Ready shows when a run fails, stalls or goes on later, and tell it itself', async () => {
+    await cluster.create('own-words')
+    const ready = { status: 'False', reason: 'Undone', message: 'rolled back' } as const
+    let runs = 0
+    await using loop = await startLoop(
+      cluster,
+      only('own-words', async () => {
+        runs++
+        if (runs === 1) throw new Retryable('Failed', 'try 1', { ready, retrying: 'trying again', silent: true })
+        if (runs === 2) return { ready, retrying: 'retrying after 1ms', requeueAfterMs: 1 }
+        throw new Stalled('Exceeded', 'no more tries', { ready, silent: true })
+      }),
+    )
+    const shown = (type: string, message: string) => (o: Widget) =>
+      o.status?.conditions?.some((condition) => condition.type === type && condition.message === message) ?? false
+    const first = await loop.until('own-words', shown('Reconciling', 'trying again'))
+    expect(types(first)).toEqual(['Reconciling=True', 'Ready=False'])
+    expect(first.status?.observedGeneration).toBe(-1)
+    const second = await loop.until('own-words', shown('Reconciling', 'retrying after 1ms'))
+    expect(second.status?.observedGeneration).toBe(1)
+    const last = await loop.until('own-words', shown('Stalled', 'no more tries'))
+    expect(last.status?.conditions).toMatchObject([{ type: 'Stalled' }, { type: 'Ready', ...ready }])
+    expect(loop.events).toEqual([])
+  })
+
   it('API-12 retries what waits after a fixed time, without an error', async () => {
     await cluster.create('dependent')
     let runs = 0

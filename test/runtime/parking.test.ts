@@ -85,6 +85,45 @@ describe('a parked run', () => {
     expect(reasons).toEqual([['created'], ['source'], ['source']])
   })
 
+  it('goes on through what it is told to, which has its run afterwards', async () => {
+    await cluster.create('deaf', { size: 0 })
+    const reasons: string[][] = []
+    const { pass, untilArrived } = gate()
+    const news = Promise.withResolvers<void>()
+    let enqueue = (): void => {}
+    await using loop = await startLoop(
+      cluster,
+      async (object, cx) => {
+        if (object.metadata.name !== 'deaf') return done
+        reasons.push([...cx.causes])
+        if (reasons.length > 1) return done
+        cx.progress('waiting', { unready: true })
+        const wait = async () => {
+          void pass(object)
+          await news.promise
+        }
+        await cx.parked(wait, { through: new Set(['dependency']) })
+        return done
+      },
+      {
+        loop: {
+          watches: [
+            (wiring) => {
+              enqueue = () => wiring.enqueue({ namespace: cluster.namespace, name: 'deaf' }, 'dependency')
+            },
+          ],
+        },
+      },
+    )
+    await untilArrived(1)
+    enqueue()
+    expect(ready(await loop.until('deaf', (o) => ready(o)?.status === 'Unknown'))?.message).toBe('waiting')
+    news.resolve()
+    await loop.until('deaf', isCurrent)
+    await loop.controller.drain(500)
+    expect(reasons).toEqual([['created'], ['dependency']])
+  })
+
   it('leaves what caused it to the next run when it ends before it did anything', async () => {
     await cluster.create('early', { size: 0 })
     const reasons: string[][] = []
