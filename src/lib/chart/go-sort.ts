@@ -37,7 +37,10 @@ class Sorter<T> {
     let [a, b, left] = [from, to, limit]
     let [wasBalanced, wasPartitioned] = [true, true]
     while (b - a > longestInsertion) {
-      if (left === 0) return this.#heapSort(a, b)
+      if (left === 0) {
+        this.#heapSort(a, b)
+        return
+      }
       if (!wasBalanced) {
         this.#breakPatterns(a, b)
         left--

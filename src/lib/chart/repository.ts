@@ -141,8 +141,8 @@ function refuse(reference: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
   if (/[\0-\x1f\x7f]/.test(reference)) fail('net/url: invalid control character in URL')
   if (reference.startsWith(':')) fail('missing protocol scheme')
-  const escape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(reference.replace(/\?.*/s, ''))
-  if (escape) fail(`invalid URL escape ${quote(escape[0])}`)
+  const badEscape = /%(?![0-9A-Fa-f]{2}).{0,2}/s.exec(reference.replace(/\?.*/s, ''))
+  if (badEscape) fail(`invalid URL escape ${quote(badEscape[0])}`)
   if (/^[^/?#]*:/.test(reference) && !/^[A-Za-z][A-Za-z0-9+.-]*:/.test(reference))
     fail('first path segment in URL cannot contain colon')
 }

@@ -1,6 +1,6 @@
 /** `toYamlPretty`: values as go-yaml 3 prints them, without the way through JSON. Source: go.yaml.in/yaml/v3 encode.go, emitterc.go. */
 
-import { Bytes, bytesOf, Complex, Int, isList, itemsOf, Slice, Struct, type Value } from '../gotemplate/value.ts'
+import { Bytes, bytesOf, Complex, Int, isList, itemsOf, Slice, type Struct, type Value } from '../gotemplate/value.ts'
 import { compareKeys, doubleQuoted, formatFloat, isPlainText, resolveTag } from '../yaml/index.ts'
 
 /**
