@@ -34,8 +34,9 @@ export class Cursor {
   #line = 0
   #lineStart = 0
 
+  /** A byte order mark at the start is no part of the text. */
   constructor(text: string) {
-    this.text = text
+    this.text = text.startsWith('\ufeff') ? text.slice(1) : text
   }
 
   get line(): number {
@@ -100,6 +101,21 @@ export class Cursor {
       return undefined
     }
     return code === 0x2d ? 'document-start' : 'document-end'
+  }
+}
+
+/** The rest of the text cannot be read. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError'
+}
+
+/** Reads the part of a text that comes before characters which are not allowed. */
+export class CutCursor extends Cursor {
+  /** @throws UnreadableError behind that part */
+  override code(offset = 0): number {
+    const code = super.code(offset)
+    if (Number.isNaN(code)) throw new UnreadableError('the text goes on with characters that are not allowed')
+    return code
   }
 }
 

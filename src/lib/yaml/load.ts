@@ -31,8 +31,7 @@ interface DecodeOptions extends LoadOptions {
  * @throws ParseError with file and line for what the Go library refuses: bad syntax, duplicate keys, keys that are no scalars, infinities.
  */
 export function loadAll(text: string, options: LoadOptions): Json[] {
-  const withoutMark = text.startsWith('\ufeff') ? text.slice(1) : text
-  return parseNodes(withoutMark, options).map((node) => {
+  return parseNodes(text, options).map((node) => {
     if (options.dialect === 'kyaml') expandAliases(node, options.file)
     return new Decoder(options).document(node)
   })
@@ -179,6 +178,8 @@ class Decoder {
   readonly #open = new Set<Node>()
   /** Keys that were there before, in the words of go-yaml 2, which goes on and tells them all. */
   readonly #duplicates: string[] = []
+  /** Mappings with a key that sigs.k8s.io/yaml does not know: it is told when the YAML library is done, if the mapping is still there. */
+  readonly #unknownKeys = new Map<Json, ParseError>()
   /** A number that JSON does not know. */
   #infinite: Node | undefined
 
@@ -190,6 +191,7 @@ class Decoder {
   document(node: Node): Json {
     const value = this.decode(node)
     if (this.#duplicates.length > 0) throw this.#error(['unmarshal errors:', ...this.#duplicates].join('\n  '), node)
+    if (this.#unknownKeys.size > 0) refuseUnknownKeys(value, this.#unknownKeys)
     if (this.#infinite) refuseInfinite(value, this.#infinite, this.#options.file)
     return value
   }
@@ -238,7 +240,11 @@ class Decoder {
         this.#merge(valueNode, object)
         continue
       }
-      const key = this.#key(keyNode, valueNode)
+      const key = this.#key(keyNode)
+      if (typeof key !== 'string') {
+        this.#unknownKeys.set(object, this.#unknownKey(key, keyNode, this.decode(valueNode)))
+        continue
+      }
       const earlier = lines.get(key)
       if (earlier !== undefined && this.#options.dialect === 'kyaml') {
         throw this.#error(`mapping key ${JSON.stringify(key)} already defined at line ${earlier}`, keyNode)
@@ -261,17 +267,20 @@ class Decoder {
       return
     }
     if (value.kind !== 'map') throw this.#error('map merge requires map or sequence of maps as the value', value)
-    for (const [key, inherited] of Object.entries(this.#map(value))) setOwn(object, key, inherited)
+    const merged = this.#map(value)
+    const unknown = this.#unknownKeys.get(merged)
+    if (unknown) this.#unknownKeys.set(object, unknown)
+    for (const [key, inherited] of Object.entries(merged)) setOwn(object, key, inherited)
   }
 
-  #key(node: Node, valueNode: Node): string {
-    if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target, valueNode))
+  #key(node: Node): string | null | bigint {
+    if (node.kind === 'alias') return this.#throughAlias(node, (target) => this.#key(target))
     if (node.kind !== 'scalar') throw this.#badKey(node)
     if (this.#isLostNull(node, { isKey: true })) return ''
     if (this.#options.dialect === 'sigs' && INFINITE_KEY.test(node.value) && node.style === 'plain') return infiniteKey(node.value)
     const value = this.#scalar(node)
     if (typeof value === 'string') return value
-    if (this.#options.dialect === 'sigs') return this.#spelledKey(value, node, valueNode)
+    if (this.#options.dialect === 'sigs') return spelledKey(value)
     if (value === null) throw this.#error('a mapping key must not be null', node)
     throw this.#error(`the mapping key ${node.value} is not a string: put it in quotes`, node)
   }
@@ -282,16 +291,13 @@ class Decoder {
     return this.#error(`invalid map key: ${goSyntax(this.decode(node))}`, node)
   }
 
-  /** The text that sigs.k8s.io/yaml makes of a key; two types it does not know. */
-  #spelledKey(value: null | boolean | number | bigint, node: Node, valueNode: Node): string {
-    if (value !== null && (typeof value !== 'bigint' || !isUnsigned(value))) {
-      return typeof value === 'number' ? formatNumber(value) : String(value)
-    }
-    const [type, key] = value === null ? ['%!s(<nil>)', '<nil>'] : ['uint64', goSyntax(value)]
-    const held = this.decode(valueNode)
-    const spelled = held === null ? '<nil>' : goSyntax(held)
-    const reason = `unsupported map key of type: ${type}, key: ${key}, value: ${spelled}`
-    throw new ParseError(reason, placeOf(this.#options.file, node))
+  #unknownKey(key: null | bigint, node: Node, held: Json): ParseError {
+    const [type, spelled] = key === null ? ['%!s(<nil>)', '<nil>'] : ['uint64', goSyntax(key)]
+    const value = held === null ? '<nil>' : goSyntax(held)
+    return new ParseError(
+      `unsupported map key of type: ${type}, key: ${spelled}, value: ${value}`,
+      placeOf(this.#options.file, node),
+    )
   }
 
   #scalar(node: Node): null | boolean | number | bigint | string {
@@ -363,6 +369,20 @@ class Decoder {
     if (dialect === 'kyaml') return yamlError(reason, file, node.line)
     return new ParseError(yamlError(reason, file).message, placeOf(file, node))
   }
+}
+
+/** The text that sigs.k8s.io/yaml makes of a key; null and what only Go's uint64 holds it does not know. */
+function spelledKey(value: null | boolean | number | bigint): string | null | bigint {
+  if (value === null || (typeof value === 'bigint' && isUnsigned(value))) return value
+  return typeof value === 'number' ? formatNumber(value) : String(value)
+}
+
+/** @throws ParseError for the first mapping that has such a key. */
+function refuseUnknownKeys(value: Json, unknown: ReadonlyMap<Json, ParseError>): void {
+  if (typeof value !== 'object' || value === null) return
+  const error = unknown.get(value)
+  if (error) throw error
+  for (const item of Object.values(value)) refuseUnknownKeys(item, unknown)
 }
 
 /** In the order of encoding/json, which sorts keys. @throws ParseError for the first number that JSON does not know. */

@@ -2,7 +2,7 @@
 
 import { ParseError } from '../errors.ts'
 import type { CommentCollector } from './comments.ts'
-import { type Mark, ScanError } from './cursor.ts'
+import { Cursor, CutCursor, type Mark, ScanError, UnreadableError } from './cursor.ts'
 import { NO_SOURCE, type Node, type Source } from './node.ts'
 import { Scanner, type Token, type TokenType } from './scan.ts'
 import { type Dialect, resolveTag } from './schema.ts'
@@ -52,10 +52,13 @@ export function parseNodes(text: string, options: ParseOptions): Node[] {
       options.file,
     )
   }
-  refuseControlCharacters(text, options)
+  const forbidden = text.search(FORBIDDEN)
+  const readable = readableLength(text, forbidden, options.dialect)
   try {
-    return new Parser(text.startsWith('\ufeff') ? text.slice(1) : text, options).documents()
+    const cursor = readable < text.length ? new CutCursor(text.slice(0, readable)) : new Cursor(text)
+    return new Parser(cursor, options).documents()
   } catch (error) {
+    if (error instanceof UnreadableError) throw controlCharacter(text.slice(0, forbidden), options)
     if (error instanceof ScanError) throw placed(error, options)
     throw error
   }
@@ -87,12 +90,29 @@ export function yamlError(reason: string, file: string | undefined, line?: numbe
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
 
-function refuseControlCharacters(text: string, { file, dialect, firstLine = 1 }: ParseOptions): void {
-  const at = text.search(FORBIDDEN)
-  if (at < 0) return
-  const line = firstLine + text.slice(0, at).split('\n').length - 1
+/** Bytes that go-yaml reads and looks through before it scans them. */
+const CHUNK_BYTES = 512
+
+/** How much of a text is scanned before a forbidden character is met. Of go-yaml 3 we let it be the first problem, wherever it stands. */
+function readableLength(text: string, forbidden: number, dialect: Dialect): number {
+  if (forbidden < 0) return text.length
+  let start = 0
+  if (dialect === 'kyaml') return start
+  let bytes = 0
+  for (let at = 0; at <= forbidden; at++) {
+    const code = text.codePointAt(at) ?? 0
+    const width = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    if (bytes + width > CHUNK_BYTES) [start, bytes] = [at, 0]
+    bytes += width
+    if (width === 4) at++
+  }
+  return start
+}
+
+function controlCharacter(before: string, { file, dialect, firstLine = 1 }: ParseOptions): ParseError {
+  const line = firstLine + before.split('\n').length - 1
   // go-yaml 2 does not know the line: it helps who has the file.
-  throw yamlError('control characters are not allowed', file, dialect === 'kyaml' || file !== undefined ? line : 0)
+  return yamlError('control characters are not allowed', file, dialect === 'kyaml' || file !== undefined ? line : 0)
 }
 
 /** A problem of the grammar rather than of a token; go-yaml counts its lines from 0. */
@@ -131,11 +151,11 @@ class Parser {
   #tagPrefixes = new Map<string, string>()
   #depth = 0
 
-  constructor(text: string, options: ParseOptions) {
+  constructor(cursor: Cursor, options: ParseOptions) {
     this.#options = options
     this.#maxDepth = options.maxDepth ?? MAX_DEPTH
     this.#budget = options.budget ?? nodeBudget(options)
-    this.#scanner = new Scanner(text, {
+    this.#scanner = new Scanner(cursor, {
       maxDepth: this.#maxDepth,
       lookahead: options.dialect === 'kyaml' ? 2 : 0,
       comments: options.comments ?? false,

@@ -1,7 +1,7 @@
 /** Text → tokens, on libyaml's rules, because Go's programs accept and refuse by them (YAML 1.1, lenient inside of brackets). */
 
 import { CommentCollector } from './comments.ts'
-import { Cursor, isBlank, isBlankOrEnd, isBreak, isBreakOrEnd, isDigit, isWordCode, type Mark, SPACE, TAB } from './cursor.ts'
+import { type Cursor, isBlank, isBlankOrEnd, isBreak, isBreakOrEnd, isDigit, isWordCode, type Mark, SPACE, TAB } from './cursor.ts'
 import { scanBlockScalar, scanPlain, scanQuoted } from './scan-scalar.ts'
 
 /** What a token is. The names are those of libyaml. */
@@ -63,12 +63,14 @@ export class Scanner {
   #flowLevel = 0
   #simpleKeyAllowed = true
   readonly #simpleKeys: SimpleKey[] = [noKey()]
+  /** Number of a token → level of brackets whose simple key it begins. Go's bookkeeping forgets keys like `[]`, and so does this. */
+  readonly #keyLevels = new Map<number, number>()
   #ended = false
   /** Where comments are wanted. */
   readonly comments: CommentCollector | undefined
 
-  constructor(text: string, options: { maxDepth: number; lookahead: number; comments: boolean }) {
-    this.#cursor = new Cursor(text)
+  constructor(cursor: Cursor, options: { maxDepth: number; lookahead: number; comments: boolean }) {
+    this.#cursor = cursor
     if (options.comments) this.comments = new CommentCollector(this.#cursor)
     this.#maxDepth = options.maxDepth
     this.#lookahead = options.lookahead
@@ -76,7 +78,7 @@ export class Scanner {
 
   /** The next token, which stays. @throws ScanError */
   peek(): Token {
-    while (!this.#ended && this.#needsMore()) this.#fetch()
+    while (this.#needsMore()) this.#fetch()
     const token = this.#tokens[this.#head]
     if (!token) return this.#token('stream-end')
     if (this.comments) this.comments.reach(token)
@@ -94,12 +96,12 @@ export class Scanner {
   }
 
   #needsMore(): boolean {
-    if (this.#tokens.length - this.#head <= this.#lookahead) return true
+    if (!this.#ended && this.#tokens.length - this.#head <= this.#lookahead) return true
+    const level = this.#keyLevels.get(this.#taken)
+    if (level === undefined) return false
     // The token may turn out to be a key, before which tokens are inserted.
-    for (const key of this.#simpleKeys) {
-      if (key.possible && key.tokenNumber === this.#taken && this.#isValid(key)) return true
-    }
-    return false
+    const key = this.#simpleKeys[level]
+    return key !== undefined && this.#isValid(key) && !this.#ended
   }
 
   #token(type: TokenType, at: Mark = this.#cursor.mark, value = '', suffix = '', style: ScalarStyle = 'plain'): Token {
@@ -253,16 +255,22 @@ export class Scanner {
     if (!this.#simpleKeyAllowed) return
     const required = this.#flowLevel === 0 && this.#indent === this.#cursor.column
     this.#removeSimpleKey()
-    const tokenNumber = this.#taken + this.#tokens.length - this.#head
-    const key = {
-      possible: true,
+    const level = this.#simpleKeys.length - 1
+    const key = this.#keyHere({ possible: true, required })
+    this.#simpleKeys[level] = key
+    this.#keyLevels.set(key.tokenNumber, level)
+  }
+
+  /** The key that the next token begins, or that may come behind it. */
+  #keyHere({ possible, required }: Pick<SimpleKey, 'possible' | 'required'>): SimpleKey {
+    return {
+      possible,
       required,
-      tokenNumber,
+      tokenNumber: this.#taken + this.#tokens.length - this.#head,
       index: this.#cursor.position,
       line: this.#cursor.line,
       column: this.#cursor.column,
     }
-    this.#simpleKeys[this.#simpleKeys.length - 1] = key
   }
 
   #removeSimpleKey(): void {
@@ -270,6 +278,7 @@ export class Scanner {
     if (!key?.possible) return
     if (key.required) throw this.#cursor.error(`could not find expected ':'`, key)
     key.possible = false
+    this.#keyLevels.delete(key.tokenNumber)
   }
 
   #rollIndent(column: number, type: TokenType, at: Mark, tokenNumber?: number): void {
@@ -277,8 +286,12 @@ export class Scanner {
     this.#indents.push(this.#indent)
     this.#indent = column
     if (this.#indents.length > this.#maxDepth) throw this.#cursor.error(`exceeded max depth of ${this.#maxDepth}`)
-    const token = this.#token(type, at)
-    if (tokenNumber === undefined) this.#tokens.push(token)
+    this.#insert(this.#token(type, at), tokenNumber)
+  }
+
+  /** Puts a token before that of a number; last, when the parser has taken that one already. */
+  #insert(token: Token, tokenNumber = -1): void {
+    if (tokenNumber < this.#taken) this.#tokens.push(token)
     else this.#tokens.splice(this.#head + tokenNumber - this.#taken, 0, token)
   }
 
@@ -313,7 +326,7 @@ export class Scanner {
 
   #fetchFlowStart(type: TokenType): void {
     this.#saveSimpleKey()
-    this.#simpleKeys.push(noKey())
+    this.#simpleKeys.push(this.#keyHere({ possible: false, required: false }))
     if (++this.#flowLevel > this.#maxDepth) throw this.#cursor.error(`exceeded max depth of ${this.#maxDepth}`)
     this.#simpleKeyAllowed = true
     this.#take(type)
@@ -323,7 +336,7 @@ export class Scanner {
     this.#removeSimpleKey()
     if (this.#flowLevel > 0) {
       this.#flowLevel--
-      this.#simpleKeys.pop()
+      this.#keyLevels.delete(this.#simpleKeys.pop()?.tokenNumber ?? -1)
     }
     this.#simpleKeyAllowed = false
     this.#take(type)
@@ -364,9 +377,10 @@ export class Scanner {
   #fetchValue(): void {
     const key = this.#simpleKeys.at(-1)
     if (key && this.#isValid(key)) {
-      this.#tokens.splice(this.#head + key.tokenNumber - this.#taken, 0, this.#token('key', key))
+      this.#insert(this.#token('key', key), key.tokenNumber)
       this.#rollIndent(key.column, 'block-mapping-start', key, key.tokenNumber)
       key.possible = false
+      this.#keyLevels.delete(key.tokenNumber)
       this.#simpleKeyAllowed = false
     } else {
       if (this.#flowLevel === 0) {
