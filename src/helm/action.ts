@@ -27,8 +27,17 @@ export interface Desired {
   readonly values: Dict
 }
 
+/** One stored revision. */
+export interface RevisionMark {
+  readonly version: number
+  /** Another one whenever the revision is stored again. */
+  readonly mark: string
+}
+
 /** Releases of one namespace, by name. Every method throws ApiError for what the API server refuses. */
 export interface ReleaseStorage {
+  /** Which revisions there are, newest first, without reading them. */
+  revisions(name: string): Promise<readonly RevisionMark[]>
   /** All revisions, newest first. */
   history(name: string): Promise<readonly Release[]>
   /** The newest revision. */
@@ -57,6 +66,8 @@ export interface ActionContext {
   readonly healthRule?: (object: KubeObject) => Health | undefined
   /** Renders in a worker thread: see render-task.ts. */
   readonly render: Render
+  /** The objects of a manifest, read in a worker thread. */
+  objectsOf(manifest: string): Promise<readonly KubeObject[]>
   /** Waits without holding a worker of the queue; the signal is also aborted when anything happens to the HelmRelease. */
   parked<R>(wait: (signal: AbortSignal) => Promise<R>): Promise<R>
   /** Told of each revision right after it was stored. */
@@ -68,6 +79,8 @@ export interface RenderRequest {
   readonly revision: number
   readonly isUpgrade: boolean
   readonly skipSchemaValidation: boolean
+  /** In place of the values that the chart brings. */
+  readonly chartValues?: Dict
 }
 
 /** What rendering a release gives, after post-renderers and common metadata. */
@@ -75,16 +88,18 @@ export interface RenderedRelease {
   /** The text that Helm stores: documents with their `# Source:` lines, in install order. */
   readonly manifest: string
   readonly hooks: readonly Hook[]
-  /** Of the crds/ folders, each document. */
-  readonly crds: readonly KubeObject[]
   readonly notes: string
   readonly warnings: readonly string[]
   /** Its dependencies are processed: what Helm stores as the release's chart. */
   readonly chart: Release['chart']
 }
 
-/** @throws Error with Helm's text. */
-export type Render = (request: RenderRequest) => Promise<RenderedRelease>
+/** Both throw Error with Helm's text. */
+export interface Render {
+  release(request: RenderRequest): Promise<RenderedRelease>
+  /** Every document of the crds/ folders: these are applied before anything is rendered, for templates may look at them. */
+  crds(desired: Desired): Promise<readonly KubeObject[]>
+}
 
 /**
  * An action failed. `release` is the revision that it left in storage; absent when it never got that far: then it does not count

@@ -19,6 +19,7 @@ import { RightObjects } from './drift.ts'
 import { Ledger, ownConditions } from './ledger.ts'
 import { ReleaseRun } from './release-run.ts'
 import type { Scope } from './scope.ts'
+import { SeenRevisions } from './seen.ts'
 import { releaseNameOf, releaseNamespaceOf, storageNamespaceOf } from './settings.ts'
 import { uninstall } from './uninstall.ts'
 import { composeValues, ValuesError } from './values.ts'
@@ -33,7 +34,13 @@ export interface HelmParts {
 }
 
 export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
-  const memory: Memory = { heads: new ChartHeads(), downloads: new Downloads(), right: new RightObjects(), acting: new Set() }
+  const memory: Memory = {
+    heads: new ChartHeads(),
+    downloads: new Downloads(),
+    right: new RightObjects(),
+    seen: new SeenRevisions(),
+    acting: new Set(),
+  }
   return {
     kind: helmReleaseKind,
     controller: 'helm-controller',
@@ -47,6 +54,7 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
     forget(key) {
       memory.downloads.forget(key)
       memory.right.forget(key)
+      memory.seen.forget(key)
     },
   }
 }
@@ -60,6 +68,7 @@ interface Memory {
   readonly heads: ChartHeads
   readonly downloads: Downloads
   readonly right: RightObjects
+  readonly seen: SeenRevisions
   /** Objects whose release is being worked on. */
   readonly acting: Set<string>
 }
@@ -221,7 +230,7 @@ class Run {
   #scope({ name, namespace }: Scope['release'], storageNamespace: string): Scope {
     const client = this.#client()
     const { workers, signal } = this.#context
-    const { actions, storageIn, renderOf, right } = this.#parts
+    const { actions, storageIn, renderOf, right, seen } = this.#parts
     return {
       ledger: this.#ledger,
       context: this.#context,
@@ -231,6 +240,7 @@ class Run {
       client,
       render: renderOf(this.#hr, { client, workers, signal }),
       right,
+      seen,
       ...(this.#rule && { healthRule: this.#rule }),
     }
   }

@@ -34,6 +34,7 @@ export interface Observed extends Attempts {
 }
 
 export interface LastRevision {
+  readonly version: number
   readonly status: ReleaseStatus
   readonly chartName: string
   readonly chartVersion: string

@@ -3,9 +3,8 @@
  * most once, and after a remediation the run ends. Source: helm-controller internal/reconcile/atomic_release.go.
  */
 import type { HelmRelease } from '../api/helmrelease.ts'
-import type { Release } from '../lib/chart/index.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
-import { messageOf } from '../lib/errors.ts'
+import { BuildError, messageOf } from '../lib/errors.ts'
 import { type Context, type Outcome, Preempted, Retryable, Stalled } from '../runtime/reconcile.ts'
 import { Acts, type ActsOptions } from './acts.ts'
 import { commonMetadataDigest, isDigestOf, postRenderersDigest } from './digests.ts'
@@ -29,7 +28,7 @@ import {
 } from './plan.ts'
 import { ActFailed } from './scope.ts'
 import { type ActionName, detectsDrift, retryIntervalMsOf, timeoutMsOf } from './settings.ts'
-import { chartNameOf, fullNameOf, isAsObserved } from './snapshots.ts'
+import { chartNameOf, fullNameOf, hasFailedTest, isAsObserved } from './snapshots.ts'
 
 const forceAnnotation = 'reconcile.fluxcd.io/forceAt'
 
@@ -78,10 +77,10 @@ export class ReleaseRun {
 
   async #nextStep(): Promise<DecidedStep> {
     try {
-      const { releases, observed } = await this.#observe()
+      const observed = await this.#observe()
       const step = plan(observed)
       if (step.do !== 'look for drift') return this.#told(step)
-      this.#drift = await this.#findDrift(releases[0])
+      this.#drift = await this.#findDrift()
       const again = plan({ ...observed, isDrifted: this.#drift !== undefined })
       if (again.do === 'look for drift') throw new Error('drift has been looked for already')
       return this.#told(again)
@@ -98,39 +97,58 @@ export class ReleaseRun {
     return step
   }
 
-  async #observe(): Promise<{ readonly releases: readonly Release[]; readonly observed: Observed }> {
-    const releases = await this.#options.storage.history(this.#options.release.name)
+  async #observe(): Promise<Observed> {
     const { history } = this.#ledger
-    const { spec } = this.#hr
-    const target = rollbackTarget({ history, spec })
-    const stored = target && releases.find(({ version }) => version === target.version)
+    const last = await this.#lastRevision()
+    // Only a failure is ever rolled back.
+    const mayFail = last?.status === 'failed' || (history[0] !== undefined && hasFailedTest(history[0]))
     return {
-      releases,
-      observed: {
-        ...this.#attempts(),
-        last: releases[0] && this.#lastRevision(releases[0]),
-        history,
-        wanted: {
-          chartName: this.#options.chart.metadata.name,
-          chartVersion: this.#options.chart.metadata.version,
-          hasSameValues: isDigestOf(history[0]?.configDigest, this.#options.values),
-          otherRendering: this.#otherRendering(),
-        },
-        isForced: this.#isForced && !this.#hasBeenForced,
-        target: !stored ? 'missing' : isAsObserved(target, stored) ? 'as observed' : 'altered',
-        isDrifted: undefined,
+      ...this.#attempts(),
+      last,
+      history,
+      wanted: {
+        chartName: this.#options.chart.metadata.name,
+        chartVersion: this.#options.chart.metadata.version,
+        hasSameValues: isDigestOf(history[0]?.configDigest, this.#options.values),
+        otherRendering: this.#otherRendering(),
       },
+      isForced: this.#isForced && !this.#hasBeenForced,
+      target: mayFail ? await this.#target() : 'missing',
+      isDrifted: undefined,
     }
   }
 
-  #lastRevision(release: Release): LastRevision {
+  /** What is known of a revision that nobody has touched since is not found out again. */
+  async #lastRevision(): Promise<LastRevision | undefined> {
+    const { storage, release, seen } = this.#options
+    const { key } = this.#context
     const [current] = this.#ledger.history
-    return {
-      status: release.info.status,
-      chartName: release.chart.metadata.name,
-      chartVersion: release.chart.metadata.version,
-      isAsObserved: current !== undefined && isAsObserved(current, release),
+    for (const { version, mark } of await storage.revisions(release.name)) {
+      const known = seen.find(key, { mark, digest: current?.digest })
+      if (known) return known
+      const stored = await storage.get(release.name, version).catch(passOver)
+      // As Helm does: one that cannot be read, or is gone meanwhile, does not count.
+      if (!stored) continue
+      const last: LastRevision = {
+        version,
+        status: stored.info.status,
+        chartName: stored.chart.metadata.name,
+        chartVersion: stored.chart.metadata.version,
+        isAsObserved: current !== undefined && isAsObserved(current, stored),
+      }
+      seen.remember(key, { mark, digest: current?.digest, last })
+      return last
     }
+    return undefined
+  }
+
+  /** How the revision is that a rollback goes to. */
+  async #target(): Promise<Observed['target']> {
+    const target = rollbackTarget({ history: this.#ledger.history, spec: this.#hr.spec })
+    if (!target) return 'missing'
+    const stored = await this.#options.storage.get(target.name, target.version)
+    if (!stored) return 'missing'
+    return isAsObserved(target, stored) ? 'as observed' : 'altered'
   }
 
   /** Looked at for a new generation only: what is recorded is of the last release, whoever made it. */
@@ -176,13 +194,13 @@ export class ReleaseRun {
     await this.#ledger.record({ history, failures })
   }
 
-  async #findDrift(release: Release | undefined): Promise<Drift | undefined> {
+  async #findDrift(): Promise<Drift | undefined> {
+    const [current] = this.#ledger.history
+    const release = current && (await this.#options.storage.get(current.name, current.version))
     if (!release) return undefined
     const drift = await findDrift(release, this.#options)
     if (!drift) return undefined
-    const [current] = this.#ledger.history
-    const name = current ? fullNameOf(current) : release.name
-    const message = `Cluster state of release ${name} has drifted from the desired state:\n${driftSummary(drift)}`
+    const message = `Cluster state of release ${fullNameOf(current)} has drifted from the desired state:\n${driftSummary(drift)}`
     this.#ledger.event('error', 'DriftDetected', message)
     this.#ledger.setCondition('Drifted', 'True', 'DriftDetected', message)
     return drift
@@ -259,4 +277,8 @@ export class ReleaseRun {
     const failures = activeRemediation(attempts) ? failuresOf(action, attempts) : 0
     return new Stalled(reason, `Failed to ${action} after ${failures} attempt(s)`, options)
   }
+}
+
+function passOver(error: unknown): undefined {
+  if (!(error instanceof BuildError)) throw error
 }

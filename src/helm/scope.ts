@@ -7,6 +7,8 @@ import type { ActionContext, Actions, ReleaseStorage, Render } from './action.ts
 import type { RightObjects } from './drift.ts'
 import type { Ledger } from './ledger.ts'
 import { LogTail } from './log-tail.ts'
+import { manifestTask } from './manifest-task.ts'
+import type { SeenRevisions } from './seen.ts'
 
 /** One release of one HelmRelease. */
 export interface Scope {
@@ -20,6 +22,7 @@ export interface Scope {
   readonly render: Render
   readonly healthRule?: ActionContext['healthRule']
   readonly right: RightObjects
+  readonly seen: SeenRevisions
 }
 
 /** An action failed and changed nothing in storage: there is nothing to remedy, it is tried again. */
@@ -47,6 +50,7 @@ export function actionContext(
     log: tail.over(context.log),
     signal: context.signal,
     render,
+    objectsOf: (manifest) => context.workers.run(manifestTask, { manifest }, { signal: context.signal }),
     parked: (wait) => context.parked(wait, { through: harmless }),
     observed,
     ...(healthRule && { healthRule }),

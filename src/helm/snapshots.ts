@@ -162,7 +162,8 @@ export function testHooksOf(
   )
 }
 
-function isSelected(name: string, filters: readonly { readonly name: string; readonly exclude?: boolean }[]): boolean {
+/** Whether a test is to run. */
+export function isSelected(name: string, filters: readonly { readonly name: string; readonly exclude?: boolean }[]): boolean {
   if (filters.some((filter) => filter.exclude && filter.name === name)) return false
   const included = filters.filter(({ exclude }) => !exclude)
   return included.length === 0 || included.some((filter) => filter.name === name)

@@ -28,6 +28,7 @@ function snapshot(version: number, status = 'deployed', more: Partial<ReleaseSna
 }
 
 const deployed: NonNullable<Observed['last']> = {
+  version: 2,
   status: 'deployed',
   chartName: 'shop',
   chartVersion: '1.0.0',

@@ -55,8 +55,10 @@ describe('a HelmRelease', () => {
     ])
 
     const before = world.hr
+    const { reads } = world.storage
     await world.run()
     expect(world.hr).toBe(before)
+    expect(world.storage.reads).toBe(reads)
 
     world.release({ values: { a: 2 } })
     await world.run()

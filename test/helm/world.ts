@@ -53,6 +53,14 @@ export type Script = Partial<Record<keyof Actions, (string | undefined | ((conte
 export class FakeStorage {
   readonly revisions = new Map<string, Release>()
   failsUpdate: string | undefined
+  reads = 0
+  readonly #marks = new Map<Release, string>()
+
+  #markOf(release: Release): string {
+    const mark = this.#marks.get(release) ?? `mark ${this.#marks.size}`
+    this.#marks.set(release, mark)
+    return mark
+  }
 
   in(namespace: string): ReleaseStorage {
     const key = (name: string, version: number) => `${namespace}/${name}.v${version}`
@@ -62,9 +70,13 @@ export class FakeStorage {
         .map(([, release]) => release)
         .toSorted((a, b) => b.version - a.version)
     return {
+      revisions: async (name) => history(name).map((release) => ({ version: release.version, mark: this.#markOf(release) })),
       history: async (name) => history(name),
       last: async (name) => history(name)[0],
-      get: async (name, version) => this.revisions.get(key(name, version)),
+      get: async (name, version) => {
+        this.reads++
+        return this.revisions.get(key(name, version))
+      },
       create: async (release) => void this.revisions.set(key(release.name, release.version), release),
       update: async (release) => {
         if (this.failsUpdate !== undefined) throw new Error(this.failsUpdate)
@@ -233,9 +245,7 @@ export class World {
   readonly loop: Loop<HelmRelease> = helmReleaseLoop({
     actions: this.actions,
     storageIn: (_, namespace) => this.storage.in(namespace),
-    renderOf: () => async () => {
-      throw new Error('scripted actions do not render')
-    },
+    renderOf: () => ({ release: neverRendered, crds: neverRendered }),
   })
   readonly #charts = new Map<string, Metadata>()
   #version = 1
@@ -408,6 +418,10 @@ export class World {
       },
     }
   }
+}
+
+async function neverRendered(): Promise<never> {
+  throw new Error('scripted actions do not render')
 }
 
 /** RFC 7396. */
