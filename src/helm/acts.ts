@@ -255,7 +255,12 @@ export class Acts {
     } catch (error) {
       const interruption = interruptionOf(error)
       if (!interruption && !this.#context.signal.aborted) return { failure: error, stored, tail }
-      if (interruption) this.#ledger.event('info', 'HealthCheckCanceled', 'Health checks canceled due to new reconciliation')
+      if (interruption)
+        this.#ledger.event(
+          'info',
+          'HealthCheckCanceled',
+          'Health checks canceled: the next reconciliation goes on with the release',
+        )
       throw interruption ?? error
     }
   }

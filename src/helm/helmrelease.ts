@@ -63,6 +63,9 @@ const unsupported: readonly UnsupportedField<HelmRelease>[] = [
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
 ]
 
+const remoteUninstall =
+  'the release is in another cluster (spec.kubeConfig), which this version cannot reach: uninstall it there, then remove the finalizer'
+
 /** What is kept between runs. */
 interface Memory {
   readonly heads: ChartHeads
@@ -206,6 +209,8 @@ class Run {
   /** Without the account to act as, as when its namespace is being deleted, nothing can be uninstalled, and nobody should wait for it. */
   async #mayUninstall(): Promise<boolean> {
     if (!this.#ledger.status.storageNamespace) return false
+    // A release of the same name in this cluster is another one.
+    if (this.#hr.spec.kubeConfig) throw new Retryable('UninstallFailed', remoteUninstall, { silent: true })
     const name = this.#hr.spec.serviceAccountName
     if (!name) return true
     const { client, signal, log } = this.#context

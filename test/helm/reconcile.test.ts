@@ -561,6 +561,17 @@ describe('a HelmRelease that is deleted', () => {
     expect(world.hr.metadata.finalizers).toEqual([])
   })
 
+  it('uninstalls nothing here when its release is in another cluster', async () => {
+    const world = await installed()
+    const kubeConfig = { secretRef: { name: 'elsewhere' } }
+    world.release({ kubeConfig })
+    expect(await world.run()).toMatchObject({ result: 'stalled', reason: 'UnsupportedField' })
+    world.release({ kubeConfig }, { deletionTimestamp: '2026-01-01T00:00:00Z' })
+    expect(await world.run('web', 'deleted')).toMatchObject({ result: 'error', reason: 'UninstallFailed' })
+    expect(world.storage.text).toBe('v1 deployed')
+    expect(world.hr.metadata.finalizers).toEqual(['finalizers.fluxcd.io'])
+  })
+
   it('HLM-RMT-02 acts as its service account, and does not wait for one that is gone', async () => {
     const world = await installed({ serviceAccountName: 'deployer' })
     expect(world.identities).toContain('system:serviceaccount:shop:deployer')
