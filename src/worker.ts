@@ -1,6 +1,8 @@
 /** Entry of the pool's threads: which task name runs which function. */
 import { readChart, readHeads, readManifest } from './helm/manifest.ts'
 import { chartTask, headsTask, manifestTask } from './helm/manifest-task.ts'
+import { readCrds, renderRelease } from './helm/render-release.ts'
+import { crdsTask, renderTask } from './helm/render-task.ts'
 import { buildManifests } from './kustomize/build.ts'
 import { buildTask } from './kustomize/build-task.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
@@ -12,6 +14,8 @@ serveTasks({
   [chartTask.name]: readChart,
   [headsTask.name]: readHeads,
   [manifestTask.name]: readManifest,
+  [crdsTask.name]: readCrds,
+  [renderTask.name]: renderRelease,
   [fetchTask.name]: fetchArtifact,
   [unpackTask.name]: unpackArtifact,
 })
