@@ -1,5 +1,9 @@
 /** The operator: from flags to loops that run until a signal. Only wiring. */
 import { hostname } from 'node:os'
+import { actions } from './helm/actions.ts'
+import { helmReleaseLoop } from './helm/helmrelease.ts'
+import { renderOf } from './helm/render.ts'
+import { releaseStorage } from './helm/storage.ts'
 import type { Applier } from './kube/applier.ts'
 import { ClusterApplier } from './kube/apply.ts'
 import type { Client } from './kube/client.ts'
@@ -155,6 +159,7 @@ function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
+  if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop({ actions, storageIn: releaseStorage, renderOf })))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
   return loops
 }

@@ -81,7 +81,7 @@ interface FlagSpec {
   readonly max?: number
 }
 
-const loops = ['source', 'kustomize', 'notification']
+const loops = ['source', 'kustomize', 'helm', 'notification']
 
 const flagSpecs: readonly FlagSpec[] = [
   ...honoured([
