@@ -1,0 +1,386 @@
+/** Actions of Helm releases against a real cluster, and the real helm reading, changing and undoing what they wrote. */
+
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
+import type { HelmRelease, HelmReleaseSpec } from '../../src/api/helmrelease.ts'
+import { type ActionContext, ActionError, type Desired } from '../../src/helm/action.ts'
+import { actions } from '../../src/helm/actions.ts'
+import { manifestTask } from '../../src/helm/manifest-task.ts'
+import { renderOf } from '../../src/helm/render.ts'
+import { releaseStorage } from '../../src/helm/storage.ts'
+import type { Client } from '../../src/kube/client.ts'
+import { connect } from '../../src/kube/connect.ts'
+import { loadChart, type Release } from '../../src/lib/chart/index.ts'
+import { jsonToValue } from '../../src/lib/gotemplate/gojson.ts'
+import type { Dict } from '../../src/lib/gotemplate/value.ts'
+import type { Json } from '../../src/lib/json.ts'
+import { systemClock } from '../../src/runtime/clock.ts'
+import type { Logger } from '../../src/runtime/log.ts'
+import { WorkerPool } from '../../src/runtime/workers.ts'
+import { run, temporaryDirectory } from '../tools/processes.ts'
+import { findTool } from '../tools/tools.ts'
+import { type Cluster, openCluster } from './harness.ts'
+
+const workers = new WorkerPool(new URL('../../src/worker.ts', import.meta.url), { size: 1 })
+let cluster: Cluster
+let client: Client
+
+beforeAll(async () => {
+  cluster = await openCluster(inject('kubeconfig'), 'helm-actions')
+  client = await connect({ kubeconfig: cluster.kubeconfig })
+})
+
+afterEach(async () => {
+  for (const name of await helmLines('list', '--short')) await helm('uninstall', name, '--no-hooks')
+})
+
+afterAll(async () => {
+  await workers.close()
+  await client?.[Symbol.asyncDispose]()
+  await cluster?.[Symbol.asyncDispose]()
+})
+
+async function helm(...args: string[]): Promise<string> {
+  const binary = await findTool('helm', () => {})
+  const env = { ...process.env, TZ: 'UTC' }
+  return run(binary, [...args, '--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace], { env })
+}
+
+async function helmLines(...args: string[]): Promise<readonly string[]> {
+  return (await helm(...args)).split('\n').filter(Boolean)
+}
+
+async function helmJson(...args: string[]): Promise<unknown> {
+  return JSON.parse(await helm(...args, '-o', 'json'))
+}
+
+type Files = Readonly<Record<string, string>>
+
+const configMap = (name: string, data: string, annotations = '') =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n${annotations}data:\n  v: ${data}\n`
+
+/** A chart whose ConfigMap shows the value `size`. */
+const shop: Files = {
+  'Chart.yaml': 'apiVersion: v2\nname: shop\nversion: 1.0.0\nappVersion: "7"\n',
+  'values.yaml': 'size: 1000000\n',
+  'templates/cm.yaml': configMap('{{ .Release.Name }}', '"{{ .Values.size }} of {{ .Release.Revision }}"'),
+  'templates/NOTES.txt': 'Hello {{ .Release.Name }}\n',
+}
+
+const hookAnnotations = (event: string, more = '') => `  annotations:\n    helm.sh/hook: ${event}\n${more}`
+
+async function chartOf(files: Files, values: Json = {}): Promise<Desired & { readonly folder: string }> {
+  const folder = join(await temporaryDirectory('chart'), 'chart')
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
+  const packages = await temporaryDirectory('package')
+  const said = await helm('package', folder, '--destination', packages)
+  const file = /saved it to: (.+)/.exec(said)?.[1] ?? ''
+  const archive = await readFile(file)
+  const digest = `sha256:${createHash('sha256').update(archive).digest('hex')}`
+  const { metadata } = loadChart({ archive })
+  return { folder, chart: { file, digest, metadata }, values: jsonToValue(values) as Dict }
+}
+
+interface Scene {
+  readonly context: ActionContext
+  readonly stored: Release[]
+}
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
+
+function sceneOf(name: string, spec: Partial<HelmReleaseSpec> = {}, more: Partial<ActionContext> = {}): Scene {
+  const { namespace } = cluster
+  const whole = { interval: '1m', releaseName: name, timeout: '30s', ...spec } as HelmReleaseSpec
+  const hr = { metadata: { name, namespace }, spec: whole } as HelmRelease
+  const { signal } = new AbortController()
+  const stored: Release[] = []
+  const context: ActionContext = {
+    client,
+    storage: releaseStorage(client, namespace),
+    release: { name, namespace: spec.targetNamespace ?? namespace },
+    owner: { namespace, name },
+    spec: whole,
+    clock: systemClock,
+    log: silent,
+    signal,
+    render: renderOf(hr, { client, workers, signal }),
+    objectsOf: (manifest) => workers.run(manifestTask, { manifest }),
+    parked: (wait) => wait(signal),
+    observed: (release) => void stored.push(release),
+    ...more,
+  }
+  return { context, stored }
+}
+
+/** Status, and description, of each revision as it was stored. */
+function told(stored: readonly Release[]): string[] {
+  return stored.map(({ version, info }) => `v${version} ${info.status}: ${info.description}`)
+}
+
+async function shownBy(name: string): Promise<unknown> {
+  const live = await client.find<{ data: { v: string } } & Awaited<ReturnType<Client['get']>>>({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    namespace: cluster.namespace,
+    name,
+  })
+  return live?.data.v
+}
+
+async function failureOf(action: Promise<unknown>): Promise<ActionError> {
+  const error = await action.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof ActionError)) throw error ?? new Error('it did not fail')
+  return error
+}
+
+it('installs a release that helm lists, reads and uninstalls', async () => {
+  const { context, stored } = sceneOf('web')
+  await actions.install(await chartOf(shop), context)
+  expect(told(stored)).toEqual(['v1 pending-install: Initial install underway', 'v1 deployed: Install complete'])
+  expect(await helmJson('list')).toMatchObject([
+    { name: 'web', revision: '1', status: 'deployed', chart: 'shop-1.0.0', app_version: '7' },
+  ])
+  expect(await helm('get', 'manifest', 'web')).toContain('# Source: shop/templates/cm.yaml')
+  expect(await helm('get', 'notes', 'web')).toContain('Hello web')
+  const live = await cluster.get('configmap/web')
+  expect(live.metadata.labels).toMatchObject({
+    'app.kubernetes.io/managed-by': 'Helm',
+    'helm.toolkit.fluxcd.io/name': 'web',
+    'helm.toolkit.fluxcd.io/namespace': cluster.namespace,
+  })
+  expect(live.metadata.annotations).toMatchObject({
+    'meta.helm.sh/release-name': 'web',
+    'meta.helm.sh/release-namespace': cluster.namespace,
+  })
+  await helm('uninstall', 'web')
+  expect(await shownBy('web')).toBeUndefined()
+})
+
+it('upgrades a release that helm installed, deletes what the chart no longer has, and lets helm roll back', async () => {
+  const first = await chartOf({
+    ...shop,
+    'templates/old.yaml': configMap('old', 'x'),
+    'templates/kept.yaml': configMap('kept', 'x', '  annotations:\n    helm.sh/resource-policy: keep\n'),
+  })
+  await helm('install', 'web', first.folder)
+  const { context, stored } = sceneOf('web')
+  await actions.upgrade(await chartOf(shop, { size: 2 }), context)
+  expect(told(stored)).toEqual([
+    'v2 pending-upgrade: Preparing upgrade',
+    'v1 superseded: Install complete',
+    'v2 deployed: Upgrade complete',
+  ])
+  expect([await shownBy('web'), await shownBy('old'), await shownBy('kept')]).toEqual(['2 of 2', undefined, 'x'])
+  expect(await helmJson('history', 'web')).toMatchObject([
+    { revision: 1, status: 'superseded' },
+    { revision: 2, status: 'deployed', description: 'Upgrade complete' },
+  ])
+  await helm('rollback', 'web', '1', '--force-conflicts')
+  expect(await shownBy('web')).toBe('1e+06 of 1')
+  await client.delete({ apiVersion: 'v1', kind: 'ConfigMap', namespace: cluster.namespace, name: 'kept' })
+})
+
+it('keeps as many revisions as maxHistory says, the deployed one among them', async () => {
+  const { context } = sceneOf('web', { maxHistory: 2 })
+  await actions.install(await chartOf(shop), context)
+  const next = await chartOf(shop, { size: 2 })
+  for (let round = 0; round < 3; round++) await actions.upgrade(next, context)
+  const history = await context.storage.history('web')
+  expect(history.map(({ version, info }) => [version, info.status])).toEqual([
+    [4, 'deployed'],
+    [3, 'superseded'],
+  ])
+})
+
+it('records what the API server refuses as a failed revision, and rolls back from it', async () => {
+  const { context, stored } = sceneOf('web')
+  await actions.install(await chartOf(shop), context)
+  const broken = await chartOf({
+    ...shop,
+    'templates/bad.yaml': 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: bad\ndata: {k: "not base64"}\n',
+  })
+  stored.length = 0
+  const error = await failureOf(actions.upgrade(broken, context))
+  expect(error.message).toContain('Secret/')
+  expect(error.release).toMatchObject({ version: 2, info: { status: 'failed' } })
+  expect(told(stored)[1]).toContain('v2 failed: Upgrade "web" failed: ')
+  expect(await helmJson('status', 'web')).toMatchObject({ version: 2, info: { status: 'failed' } })
+
+  await actions.rollback(1, context)
+  expect(await helmJson('history', 'web')).toMatchObject([
+    { revision: 1, status: 'superseded' },
+    { revision: 2, status: 'failed' },
+    { revision: 3, status: 'deployed', description: 'Rollback to 1' },
+  ])
+})
+
+it('stores nothing when the chart cannot be rendered', async () => {
+  const { context, stored } = sceneOf('web')
+  const chart = await chartOf({ ...shop, 'templates/fail.yaml': '{{ fail "choose a colour" }}' })
+  const error = await failureOf(actions.install(chart, context))
+  expect(error.message).toContain('choose a colour')
+  expect(error.release).toBeUndefined()
+  expect(stored).toEqual([])
+})
+
+it('uninstalls with its history, or keeps it', async () => {
+  const { context } = sceneOf('web', { uninstall: { keepHistory: true } })
+  await actions.install(await chartOf(shop), context)
+  const last = await actions.uninstall(context)
+  expect(last?.info).toMatchObject({ status: 'uninstalled', description: 'Uninstallation complete' })
+  expect(await shownBy('web')).toBeUndefined()
+  expect(await helmJson('history', 'web')).toMatchObject([{ revision: 1, status: 'uninstalled' }])
+
+  expect((await failureOf(actions.install(await chartOf(shop), context))).message).toContain('cannot reuse a name')
+  const again = sceneOf('web', { install: { replace: true } }).context
+  expect(await actions.install(await chartOf(shop), again)).toMatchObject({ version: 2 })
+  expect(await actions.uninstall(again)).toBeUndefined()
+  expect(await helmJson('list')).toEqual([])
+  expect(await actions.uninstall(again)).toBeUndefined()
+})
+
+it('leaves objects alone that belong to another release', async () => {
+  const { context } = sceneOf('web', { install: { disableTakeOwnership: true } })
+  await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' }, data: { v: 'mine' } })
+  const error = await failureOf(actions.install(await chartOf(shop), context))
+  expect(error.message).toContain('exists and cannot be imported into the current release: invalid ownership metadata')
+  const owner = sceneOf('web').context
+  await actions.install(await chartOf(shop), owner)
+  expect(await shownBy('web')).toBe('1e+06 of 1')
+
+  await cluster.kubectl('annotate', 'configmap/web', 'meta.helm.sh/release-name=other', '--overwrite')
+  await actions.uninstall(owner)
+  expect(await shownBy('web')).toBe('1e+06 of 1')
+  await cluster.kubectl('delete', 'configmap/web')
+})
+
+it('answers lookups that depend on each other', async () => {
+  await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'pointer' }, data: { to: 'target' } })
+  await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'target' }, data: { v: 'found' } })
+  const text = `{{ $p := lookup "v1" "ConfigMap" .Release.Namespace "pointer" }}
+{{ $t := lookup "v1" "ConfigMap" .Release.Namespace (required "no pointer" $p.data.to) }}
+${configMap('looked', '{{ required "no target" $t.data.v }}')}`
+  const has = '{{ .Capabilities.APIVersions.Has "apps/v1/Deployment" }} {{ .Capabilities.APIVersions.Has "nope/v1" }}'
+  const chart = await chartOf({ ...shop, 'templates/l.yaml': text, 'templates/c.yaml': configMap('able', `"${has}"`) })
+  const { context } = sceneOf('web')
+  await actions.install(chart, context)
+  expect([await shownBy('looked'), await shownBy('able')]).toEqual(['found', 'true false'])
+})
+
+it('post-renders, hooks too, and sets the common metadata', async () => {
+  const patch = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata:\n  v: patched\n'
+  const { context } = sceneOf('web', {
+    postRenderers: [{ kustomize: { patches: [{ patch }] } }],
+    commonMetadata: { labels: { team: 'x' }, annotations: { note: 'y' } },
+  })
+  const hook = configMap('hooked', 'h', hookAnnotations('post-install'))
+  await actions.install(await chartOf({ ...shop, 'templates/hook.yaml': hook }), context)
+  expect(await shownBy('web')).toBe('patched')
+  for (const name of ['web', 'hooked']) {
+    const { metadata } = await cluster.get(`configmap/${name}`)
+    expect(metadata.labels).toMatchObject({ team: 'x', 'helm.toolkit.fluxcd.io/name': 'web' })
+    expect(metadata.annotations).toMatchObject({ note: 'y' })
+  }
+  expect(await helm('get', 'manifest', 'web')).toContain('v: patched')
+  await cluster.kubectl('delete', 'configmap/hooked')
+})
+
+it('runs hooks by weight and name, notes when, and deletes them as they say', async () => {
+  const hook = (name: string, weight: number, policy: string) => {
+    const more = `    helm.sh/hook-weight: "${weight}"\n    helm.sh/hook-delete-policy: ${policy}\n`
+    return configMap(name, 'x', hookAnnotations('pre-install', more))
+  }
+  const chart = await chartOf({
+    ...shop,
+    'templates/a.yaml': hook('late', 5, 'before-hook-creation'),
+    'templates/b.yaml': hook('gone', -5, 'hook-succeeded'),
+  })
+  const { context, stored } = sceneOf('web')
+  await actions.install(chart, context)
+  const running = stored.flatMap(({ hooks }) => hooks.filter(({ lastRun }) => lastRun?.phase === 'Running').map(({ name }) => name))
+  expect(running).toEqual(['gone', 'late'])
+  expect(stored.at(-1)?.hooks.map(({ lastRun }) => lastRun?.phase)).toEqual(['Succeeded', 'Succeeded'])
+  expect([await shownBy('gone'), await shownBy('late')]).toEqual([undefined, 'x'])
+  await cluster.kubectl('delete', 'configmap/late')
+})
+
+const podHook = (name: string, event: string) =>
+  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: ${name}\n${hookAnnotations(event)}spec:\n  restartPolicy: Never\n  automountServiceAccountToken: false\n  containers: [{name: main, image: none}]\n`
+
+/** Ends the pod as its node would. */
+async function endPod(name: string, phase: 'Succeeded' | 'Failed'): Promise<void> {
+  await cluster.until(`pod/${name}`, () => true)
+  const terminated = { exitCode: phase === 'Failed' ? 3 : 0, reason: phase === 'Failed' ? 'Error' : 'Completed' }
+  const status = {
+    phase,
+    containerStatuses: [{ name: 'main', image: 'none', imageID: '', ready: false, restartCount: 0, state: { terminated } }],
+  }
+  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: cluster.namespace, name }
+  await client.mergePatch(ref, { status }, { fieldManager: 'kubelet', subresource: 'status' })
+}
+
+it('waits for the pod of a hook, and says how it failed', async () => {
+  const chart = await chartOf({ ...shop, 'templates/job.yaml': podHook('migrate', 'pre-install') })
+  const { context } = sceneOf('web')
+  const [error] = await Promise.all([failureOf(actions.install(chart, context)), endPod('migrate', 'Failed')])
+  expect(error.message).toMatch(/^failed pre-install: .*Pod\/.*\/migrate container main: Error \(exit code 3\)/)
+  expect(error.release?.info.status).toBe('failed')
+  expect(error.release?.hooks[0]?.lastRun?.phase).toBe('Failed')
+  expect(await shownBy('web')).toBeUndefined()
+  await cluster.kubectl('delete', 'pod/migrate', '--force')
+})
+
+it('runs the tests that the filters leave in', async () => {
+  const tests = { 'templates/one.yaml': podHook('one', 'test'), 'templates/two.yaml': podHook('two', 'test') }
+  const { context } = sceneOf('web', { test: { enable: true, filters: [{ name: 'two', exclude: true }] } })
+  await actions.install(await chartOf({ ...shop, ...tests }), context)
+  const [tested] = await Promise.all([actions.test(context), endPod('one', 'Succeeded')])
+  expect(tested.hooks.map(({ name, lastRun }) => [name, lastRun?.phase])).toEqual([
+    ['one', 'Succeeded'],
+    ['two', undefined],
+  ])
+  expect(await helm('status', 'web')).toContain('Phase:          Succeeded')
+  await cluster.kubectl('delete', 'pod/one', '--force')
+})
+
+const definition = (group: string, extra = '') =>
+  `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: things.${group}\nspec:\n  group: ${group}\n  scope: Namespaced\n  names: {kind: Thing, plural: things, singular: thing}\n  versions:\n    - name: v1\n      served: true\n      storage: true\n${extra}      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n`
+
+it('applies CRDs first, as the policy says, and never deletes them', async () => {
+  const group = `${cluster.namespace}.example.com`
+  const thing = `{{ if .Capabilities.APIVersions.Has "${group}/v1/Thing" }}\napiVersion: ${group}/v1\nkind: Thing\nmetadata: {name: t}\n{{ end }}`
+  const files = (extra = '') => ({ ...shop, 'crds/thing.yaml': definition(group, extra), 'templates/thing.yaml': thing })
+  const { context } = sceneOf('web')
+  await actions.install(await chartOf(files()), context)
+  expect((await cluster.get(`things.${group}/t`)).metadata.name).toBe('t')
+
+  const deprecated = await chartOf(files('      deprecated: true\n'))
+  const isDeprecated = async () => JSON.stringify(await cluster.get(`crd/things.${group}`)).includes('"deprecated":true')
+  await actions.upgrade(deprecated, context)
+  expect(await isDeprecated()).toBe(false)
+  await actions.upgrade(deprecated, sceneOf('web', { upgrade: { crds: 'CreateReplace' } }).context)
+  expect(await isDeprecated()).toBe(true)
+  await actions.uninstall(context)
+  const { metadata } = await cluster.get(`crd/things.${group}`)
+  expect(metadata.labels).toMatchObject({ 'helm.toolkit.fluxcd.io/name': 'web' })
+  await cluster.kubectl('delete', `crd/things.${group}`)
+})
+
+it('fails a release whose objects do not get ready in time', async () => {
+  const claim =
+    'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: disk}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n'
+  const { context } = sceneOf('web', { timeout: '1s' })
+  const error = await failureOf(actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), context))
+  expect(error.message).toMatch(/^timeout waiting for: \[PersistentVolumeClaim\/.*\/disk status: 'InProgress'/)
+  expect(error.release?.info.description).toBe(`Release "web" failed: ${error.message}`)
+  const unhurried = sceneOf('other', { install: { disableWait: true } }).context
+  expect(await actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), unhurried)).toMatchObject({ version: 1 })
+})
