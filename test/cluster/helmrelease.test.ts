@@ -282,6 +282,32 @@ describe('a HelmRelease', () => {
     await cluster.until('hr/healthy', isReady())
   })
 
+  it('HLM-RMT-02 acts with the rights of its service account, and with no others', async () => {
+    const verbs = ['get', 'list', 'watch', 'create', 'patch', 'update', 'delete']
+    const rules = [{ apiGroups: [''], resources: ['secrets', 'configmaps'], verbs }]
+    const rbac = 'rbac.authorization.k8s.io'
+    await cluster.apply(
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'deployer' } },
+      { apiVersion: `${rbac}/v1`, kind: 'Role', metadata: { name: 'deployer' }, rules },
+    )
+    await charts.publish('acting', '1.0.0', files)
+    await cluster.apply(release('acting', { serviceAccountName: 'deployer' }))
+    const account = `system:serviceaccount:${cluster.namespace}:deployer`
+    const refused = await cluster.until('hr/acting', ready('False'))
+    expect(conditionOf(refused, 'Ready')?.message).toContain(account)
+    await cluster.apply({
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata: { name: 'deployer' },
+      roleRef: { apiGroup: rbac, kind: 'Role', name: 'deployer' },
+      subjects: [{ kind: 'ServiceAccount', name: 'deployer', namespace: cluster.namespace }],
+    })
+    await cluster.until('hr/acting', isReady())
+    await patch('acting', { values: { web: true } })
+    const stopped = await cluster.until('hr/acting', ready('False', 'UpgradeFailed'))
+    expect(conditionOf(stopped, 'Ready')?.message).toContain('deployments.apps')
+  })
+
   it('ends its wait at once for a new spec', async () => {
     await charts.publish('impatient', '1.0.0', files)
     await cluster.apply(release('impatient', { values: { web: true } }))
@@ -308,6 +334,17 @@ describe('a HelmRelease', () => {
   })
 })
 
+/** What the controllers of a cluster with nodes would write of a Deployment that has rolled out. */
+function rollOut(name: string): Promise<string> {
+  const conditions = [
+    { type: 'Available', status: 'True', reason: 'x', message: '' },
+    { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable', message: '' },
+  ]
+  const counts = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, observedGeneration: 1 }
+  const status = JSON.stringify({ status: { ...counts, conditions } })
+  return cluster.kubectl('patch', 'deployment', name, '--subresource=status', '--type=merge', '-p', status)
+}
+
 describe('a HelmRelease whose process dies', () => {
   it('HLM-ACT-11 F-HLM-01 takes up an install that waited, without a hand', async () => {
     await charts.publish('killed', '1.0.0', files)
@@ -316,15 +353,41 @@ describe('a HelmRelease whose process dies', () => {
     await cluster.until('deployment/killed', () => true)
     await sluice.kill9()
     expect(await revisions('killed')).toEqual(['v1 pending-install'])
-    const replicas = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1, observedGeneration: 1 }
-    const conditions = [
-      { type: 'Available', status: 'True', reason: 'x', message: '' },
-      { type: 'Progressing', status: 'True', reason: 'NewReplicaSetAvailable', message: '' },
-    ]
-    const status = JSON.stringify({ status: { ...replicas, conditions } })
-    await cluster.kubectl('patch', 'deployment', 'killed', '--subresource=status', '--type=merge', '-p', status)
+    await rollOut('killed')
     await sluice.start()
     await cluster.until('hr/killed', isReady())
     expect(await revisions('killed')).toEqual(['v1 superseded', 'v2 deployed'])
+  })
+
+  it('HLM-ACT-11 F-HLM-01 takes up an upgrade that waited, and an uninstall', async () => {
+    await installed('killed-later')
+    await patch('killed-later', { values: { web: true } })
+    await cluster.until('hr/killed-later', hasCondition('Reconciling', 'True', 'Progressing', "Running 'upgrade' action"))
+    await cluster.until('deployment/killed-later', () => true)
+    await sluice.kill9()
+    expect(await revisions('killed-later')).toEqual(['v1 deployed', 'v2 pending-upgrade'])
+    await rollOut('killed-later')
+    await sluice.start()
+    await cluster.until('hr/killed-later', isReady())
+    expect((await revisions('killed-later')).at(-1)).toBe('v3 deployed')
+
+    const finalizers = (names: readonly string[]) =>
+      cluster.kubectl(
+        'patch',
+        'configmap',
+        'killed-later',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ metadata: { finalizers: names } }),
+      )
+    await finalizers(['sluice.test/held'])
+    await cluster.kubectl('delete', 'hr', 'killed-later', '--wait=false')
+    await cluster.until('configmap/killed-later', ({ metadata }) => metadata.deletionTimestamp !== undefined)
+    await sluice.kill9()
+    await finalizers([])
+    await sluice.start()
+    await cluster.untilGone('hr/killed-later')
+    const secrets = (await cluster.list('secrets')).map(({ metadata }) => metadata.name)
+    expect(secrets.filter((name) => name.includes('killed-later'))).toEqual([])
   })
 })

@@ -15,7 +15,7 @@ function warnings(args: readonly string[]): readonly string[] {
 describe('flags', () => {
   it('API-19 have the defaults of Flux', () => {
     expect(flags()).toMatchObject({
-      controllers: ['source', 'kustomize', 'notification'],
+      controllers: ['source', 'kustomize', 'helm', 'notification'],
       metricsAddr: ':8080',
       healthAddr: ':9440',
       eventsAddr: '',
@@ -112,7 +112,7 @@ describe('flags', () => {
     ['a duration without unit', ['--min-retry-delay=5'], 'invalid argument "5" for --min-retry-delay: missing unit'],
     ['a truth that is none', ['--no-remote-bases=yes'], 'must be true or false'],
     ['an unknown log level', ['--log-level=loud'], 'must be one of trace, debug, info, error'],
-    ['an unknown loop', ['--controllers=source,helm'], 'unknown loop "helm" in --controllers'],
+    ['an unknown loop', ['--controllers=source,helmet'], 'unknown loop "helmet" in --controllers'],
     [
       'a lease shorter than its renewal',
       ['--leader-election-lease-duration=10s'],
