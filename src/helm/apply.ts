@@ -1,5 +1,6 @@
 /** The objects of a release in the cluster: written, taken over, deleted. Source: helm pkg/kube/client.go, pkg/action/validate.go. */
 import { displayName, gvkOf, type KubeObject, type ObjectRef, refOf } from '../api/object.ts'
+import { appliedPatch } from '../kube/known.ts'
 import { desiredObject } from '../kube/normalize.ts'
 import { mapPooled } from '../kube/pool.ts'
 import { masked } from '../kube/refusal.ts'
@@ -57,22 +58,23 @@ async function placed(object: KubeObject, { labels, namespace }: Marks, { client
   return { ref: refOf(desired), object: desired }
 }
 
+export interface ApplyOptions {
+  /** Gets what was not there before. It grows as things go, so that it also counts after a failure. */
+  readonly created?: Item[] | undefined
+  /** The release before was not written by server-side apply: what it wrote becomes ours, or what the new one leaves out would stay. */
+  readonly claims?: boolean
+}
+
 /**
- * Writes objects by server-side apply and takes their fields over, kinds one after the other. `created` grows as it goes, so that it also
- * counts after a failure.
+ * Writes objects by server-side apply and takes their fields over, kinds one after the other.
  * @throws Error naming each object that the API server refuses.
  */
-export async function applyItems(
-  items: readonly Item[],
-  context: ActionContext,
-  { noteCreated }: { noteCreated?: Item[] } = {},
-): Promise<void> {
+export async function applyItems(items: readonly Item[], context: ActionContext, options: ApplyOptions = {}): Promise<void> {
   for (const group of inGroups(items)) {
     const failures: string[] = []
     await mapPooled(group, poolOf(context), async (item) => {
       try {
-        if (noteCreated && !(await exists(item, context))) noteCreated.push(item)
-        await applyItem(item, context)
+        await applyItem(item, context, options)
       } catch (error) {
         context.signal.throwIfAborted()
         failures.push(`${displayName(item.ref)}: ${masked(messageOf(error), item.object)}`)
@@ -82,13 +84,16 @@ export async function applyItems(
   }
 }
 
-async function applyItem({ object }: Item, { client, signal }: ActionContext): Promise<void> {
-  const options = { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal } as const
-  await client.apply(object, options)
-}
-
-async function exists({ ref }: Item, { client, signal }: ActionContext): Promise<boolean> {
-  return (await client.find(ref, { metadataOnly: true, signal })) !== undefined
+async function applyItem(
+  { ref, object }: Item,
+  { client, signal }: ActionContext,
+  { created, claims }: ApplyOptions,
+): Promise<void> {
+  const live = created || claims ? await client.find(ref, { metadataOnly: true, signal }) : undefined
+  if (!live) created?.push({ ref, object })
+  const patch = claims && live ? appliedPatch(live.metadata, fieldManager) : []
+  if (patch.length > 0) await client.jsonPatch(ref, patch, { fieldManager, metadataOnly: true, signal })
+  await client.apply(object, { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal })
 }
 
 /** Neighbours of one kind: a kind begins when the one before it has been written. */

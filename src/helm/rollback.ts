@@ -77,7 +77,10 @@ async function perform(
   const after = await itemsOf(revision.release.manifest, revision.release, context)
   if (!disableHooks) await runHooks('pre-rollback', revision, { timeoutMs }, context)
   progress.step = 'apply'
-  await applyItems(after, context, cleanupOnFail ? { noteCreated: progress.created } : {})
+  await applyItems(after, context, {
+    created: cleanupOnFail ? progress.created : undefined,
+    claims: current.applyMethod !== 'ssa',
+  })
   await deleteLeft(missingFrom(before, after), context)
   progress.step = 'other'
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)

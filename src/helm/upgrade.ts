@@ -115,7 +115,7 @@ async function own(items: readonly Item[], release: Release, context: ActionCont
   })
 }
 
-async function perform({ revision, before, after }: Prepared, created: Item[], context: ActionContext): Promise<void> {
+async function perform({ revision, current, before, after }: Prepared, created: Item[], context: ActionContext): Promise<void> {
   const { spec } = context
   const { disableHooks, disableWait, disableWaitForJobs, cleanupOnFail } = spec.upgrade ?? {}
   const timeoutMs = timeoutMsOf(spec, 'upgrade')
@@ -126,7 +126,7 @@ async function perform({ revision, before, after }: Prepared, created: Item[], c
     })
   }
   await hooks('pre-upgrade')
-  await applyItems(after, context, cleanupOnFail ? { noteCreated: created } : {})
+  await applyItems(after, context, { created: cleanupOnFail ? created : undefined, claims: current.applyMethod !== 'ssa' })
   await deleteLeft(missingFrom(before, after), context)
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
   await hooks('post-upgrade')

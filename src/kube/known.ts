@@ -110,7 +110,7 @@ export function observe(metadata: ObjectMeta, ownership: Ownership): Observation
   }
 }
 
-function isOwn(entry: ManagedFieldsEntry, { fieldManager }: Ownership): boolean {
+function isOwn(entry: ManagedFieldsEntry, { fieldManager }: Pick<Ownership, 'fieldManager'>): boolean {
   return entry.manager === fieldManager && entry.operation === 'Apply' && !entry.subresource
 }
 
@@ -176,7 +176,12 @@ export function lastWriter(metadata: ObjectMeta, ownership: Ownership): string |
  * Source: github.com/fluxcd/pkg/ssa patch.go, PatchReplaceFieldsManagers.
  */
 export function cleanupPatch(live: ObjectMeta, ownership: Ownership): object[] {
-  const patch = [...takeOver(live, ownership), ...removals('annotations', staleAnnotations), ...removals('labels', staleLabels)]
+  const taken = (entry: ManagedFieldsEntry) => isTakenOver(entry, ownership)
+  const patch = [
+    ...takeOver(live, ownership.fieldManager, taken),
+    ...removals('annotations', staleAnnotations),
+    ...removals('labels', staleLabels),
+  ]
   if (patch.length > 0) patch.push({ op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion })
   return patch
 
@@ -187,18 +192,31 @@ export function cleanupPatch(live: ObjectMeta, ownership: Ownership): object[] {
   }
 }
 
-function takeOver(live: ObjectMeta, ownership: Ownership): object[] {
+/**
+ * The JSON patch that makes what a manager wrote without server-side apply its own as if it had been applied: else what the next apply
+ * leaves out would stay. Empty when there is nothing of that kind. It fails with a conflict when the object has changed since it was read.
+ * Source: k8s.io/client-go/util/csaupgrade.
+ */
+export function appliedPatch(live: ObjectMeta, fieldManager: string): object[] {
+  const isWritten = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
+    manager === fieldManager && operation === 'Update' && !subresource
+  const patch = takeOver(live, fieldManager, isWritten)
+  return patch.length === 0 ? [] : [...patch, { op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion }]
+}
+
+function takeOver(live: ObjectMeta, fieldManager: string, isTaken: (entry: ManagedFieldsEntry) => boolean): object[] {
   const entries = live.managedFields ?? []
-  const taken = entries.filter((entry) => isTakenOver(entry, ownership))
+  const taken = entries.filter(isTaken)
+  const isApplied = (entry: ManagedFieldsEntry) => isOwn(entry, { fieldManager })
   const [firstTaken] = taken
   if (!firstTaken) return []
-  const own = entries.find((entry) => isOwn(entry, ownership)) ?? {
+  const own = entries.find(isApplied) ?? {
     ...firstTaken,
-    manager: ownership.fieldManager,
+    manager: fieldManager,
     operation: 'Apply',
   }
   const merged = { ...own, fieldsV1: taken.map((entry) => entry.fieldsV1 ?? {}).reduce(unionOfFields, own.fieldsV1 ?? {}) }
-  const rest = entries.filter((entry) => !isOwn(entry, ownership) && !taken.includes(entry))
+  const rest = entries.filter((entry) => !isApplied(entry) && !taken.includes(entry))
   return [{ op: 'replace', path: '/metadata/managedFields', value: [...rest, merged] }]
 }
 

@@ -384,3 +384,66 @@ it('fails a release whose objects do not get ready in time', async () => {
   const unhurried = sceneOf('other', { install: { disableWait: true } }).context
   expect(await actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), unhurried)).toMatchObject({ version: 1 })
 })
+
+it('takes over what the controller of a release wrote without server-side apply', async () => {
+  const { context } = sceneOf('web')
+  const chart = await chartOf(shop)
+  const { applyMethod: _, ...release } = await actions.install(chart, context)
+  await context.storage.update(release)
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: cluster.namespace, name: 'web' }
+  await client.mergePatch(ref, { data: { former: 'x' } }, { fieldManager: 'helm-controller' })
+  await actions.upgrade(chart, context)
+  expect(await client.get(ref)).toMatchObject({ data: { v: '1e+06 of 2' } })
+  expect((await client.get(ref)).data).not.toHaveProperty('former')
+})
+
+it('HLM-REL-07 creates the target namespace when it is told to', async () => {
+  const targetNamespace = `${cluster.namespace}-target`
+  const failing = sceneOf('web', { targetNamespace }).context
+  expect((await failureOf(actions.install(await chartOf(shop), failing))).message).toContain('not found')
+  await actions.uninstall(failing)
+  const { context } = sceneOf('web', { targetNamespace, install: { createNamespace: true } })
+  await actions.install(await chartOf(shop), context)
+  expect((await cluster.get('configmap/web', { namespace: targetNamespace })).metadata.name).toBe('web')
+  await actions.uninstall(context)
+})
+
+it('keeps the values of the release before where preserveValues says so', async () => {
+  const colours = {
+    ...shop,
+    'values.yaml': 'size: 1\ncolour: red\n',
+    'templates/cm.yaml': configMap('{{ .Release.Name }}', '{{ .Values.size }} {{ .Values.colour }}'),
+  }
+  const { context } = sceneOf('web', { upgrade: { preserveValues: true } })
+  await actions.install(await chartOf(colours, { size: '5' }), context)
+  const later = await chartOf({ ...colours, 'values.yaml': 'size: 9\ncolour: blue\n' }, {})
+  await actions.upgrade(later, context)
+  expect(await shownBy('web')).toBe('5 red')
+  await actions.upgrade(later, sceneOf('web').context)
+  expect(await shownBy('web')).toBe('9 blue')
+})
+
+it('deletes what a failed upgrade created where cleanupOnFail says so', async () => {
+  const { context } = sceneOf('web', { upgrade: { cleanupOnFail: true } })
+  await actions.install(await chartOf(shop), context)
+  const bad = 'apiVersion: v1\nkind: Service\nmetadata:\n  name: bad\nspec: {ports: []}\n'
+  const broken = await chartOf({ ...shop, 'templates/bad.yaml': bad, 'templates/new.yaml': configMap('fresh', 'x') })
+  await failureOf(actions.upgrade(broken, context))
+  expect([await shownBy('fresh'), await shownBy('web')]).toEqual([undefined, '1e+06 of 2'])
+})
+
+it('notes a release as failed whose wait is interrupted, and lets the interruption through', async () => {
+  const interruption = new Error('something happened to the object')
+  const parked = () => Promise.reject(interruption)
+  const { context, stored } = sceneOf('web', {}, { parked })
+  const error = await failureOf(actions.install(await chartOf(shop), context))
+  expect(error.cause).toBe(interruption)
+  expect(stored.at(-1)?.info.status).toBe('failed')
+})
+
+it('names the field of what it does not do, before it does anything', async () => {
+  const { context, stored } = sceneOf('web', { install: { serverSideApply: false } })
+  const error = await failureOf(actions.install(await chartOf(shop), context))
+  expect(error.message).toContain('spec.install.serverSideApply')
+  expect(stored).toEqual([])
+})
