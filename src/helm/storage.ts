@@ -43,6 +43,7 @@ export function releaseStorage(client: Client, namespace: string, now: () => num
     },
     async create(release) {
       const { name, type, labels, data } = stored(release)
+      assertFits(release, data.release)
       const metadata = { name, namespace, labels: { ...labels, createdAt: seconds() } }
       await client.create({ apiVersion: 'v1', kind: 'Secret', metadata, type, data }, { fieldManager, metadataOnly: true })
     },
@@ -63,6 +64,17 @@ function markOf({ metadata }: KubeObject): RevisionMark {
 function stored(release: Release) {
   const { name, type, labels, release: text } = secretOf(release)
   return { name, type, labels, data: { release: Buffer.from(text).toString('base64') } }
+}
+
+/** What all values of a Secret may take together. */
+const mostBytes = 1024 * 1024
+
+/** @throws Error: the API server would refuse it with less help. */
+function assertFits({ name, version }: Release, base64: string): void {
+  const bytes = Buffer.byteLength(base64, 'base64')
+  if (bytes <= mostBytes) return
+  const advice = 'take files that no template needs out of the chart, or split it'
+  throw new Error(`release ${name}.v${version} takes ${bytes} bytes compressed, but a Secret holds ${mostBytes}: ${advice}`)
 }
 
 function read({ data, metadata }: ReleaseObject): Release {

@@ -1,7 +1,7 @@
 /** Waiting until the objects of a release are ready, or gone. Source: helm-controller internal/action/wait.go. */
 import type { KubeObject } from '../api/object.ts'
 import { HealthError } from '../kube/applier.ts'
-import type { Health } from '../kube/health.ts'
+import { type Health, isReadyWhenApplied } from '../kube/health.ts'
 import { Waits } from '../kube/wait.ts'
 import { isRecord } from '../lib/json.ts'
 import type { ActionContext } from './action.ts'
@@ -22,7 +22,9 @@ export async function untilReady(
   context: ActionContext,
 ): Promise<void> {
   const rule = ruleOf(context.healthRule, { forJobs })
-  await wait(items, context, (waits, targets, signal) =>
+  // Nothing but a rule of the user's own could say that these are not ready.
+  const waitedFor = context.healthRule ? items : items.filter(({ ref }) => !isReadyWhenApplied(ref))
+  await wait(waitedFor, context, (waits, targets, signal) =>
     waits.ready(targets, { timeoutMs, failFast: true, signal, ...(rule && { rule }) }),
   )
 }

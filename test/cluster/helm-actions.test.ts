@@ -1,6 +1,6 @@
 /** Actions of Helm releases against a real cluster, and the real helm reading, changing and undoing what they wrote. */
 
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
@@ -141,7 +141,7 @@ async function failureOf(action: Promise<unknown>): Promise<ActionError> {
   return error
 }
 
-it('installs a release that helm lists, reads and uninstalls', async () => {
+it('HLM-REL-03 HLM-REL-10 installs a release that helm lists, reads and uninstalls', async () => {
   const { context, stored } = sceneOf('web')
   await actions.install(await chartOf(shop), context)
   expect(told(stored)).toEqual(['v1 pending-install: Initial install underway', 'v1 deployed: Install complete'])
@@ -164,7 +164,7 @@ it('installs a release that helm lists, reads and uninstalls', async () => {
   expect(await shownBy('web')).toBeUndefined()
 })
 
-it('upgrades a release that helm installed, deletes what the chart no longer has, and lets helm roll back', async () => {
+it('HLM-REL-06 upgrades a release that helm installed, deletes what the chart no longer has, and lets helm roll back', async () => {
   const first = await chartOf({
     ...shop,
     'templates/old.yaml': configMap('old', 'x'),
@@ -188,7 +188,7 @@ it('upgrades a release that helm installed, deletes what the chart no longer has
   await client.delete({ apiVersion: 'v1', kind: 'ConfigMap', namespace: cluster.namespace, name: 'kept' })
 })
 
-it('keeps as many revisions as maxHistory says, the deployed one among them', async () => {
+it('HLM-REL-05 keeps as many revisions as maxHistory says, the deployed one among them', async () => {
   const { context } = sceneOf('web', { maxHistory: 2 })
   await actions.install(await chartOf(shop), context)
   const next = await chartOf(shop, { size: 2 })
@@ -231,7 +231,7 @@ it('stores nothing when the chart cannot be rendered', async () => {
   expect(stored).toEqual([])
 })
 
-it('uninstalls with its history, or keeps it', async () => {
+it('HLM-ACT-10 uninstalls with its history, or keeps it', async () => {
   const { context } = sceneOf('web', { uninstall: { keepHistory: true } })
   await actions.install(await chartOf(shop), context)
   const last = await actions.uninstall(context)
@@ -275,7 +275,7 @@ ${configMap('looked', '{{ required "no target" $t.data.v }}')}`
   expect([await shownBy('looked'), await shownBy('able')]).toEqual(['found', 'true false'])
 })
 
-it('post-renders, hooks too, and sets the common metadata', async () => {
+it('HLM-ACT-06 HLM-REL-09 post-renders, hooks too, and sets the common metadata', async () => {
   const patch = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata:\n  v: patched\n'
   const { context } = sceneOf('web', {
     postRenderers: [{ kustomize: { patches: [{ patch }] } }],
@@ -354,7 +354,7 @@ it('runs the tests that the filters leave in', async () => {
 const definition = (group: string, extra = '') =>
   `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: things.${group}\nspec:\n  group: ${group}\n  scope: Namespaced\n  names: {kind: Thing, plural: things, singular: thing}\n  versions:\n    - name: v1\n      served: true\n      storage: true\n${extra}      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}\n`
 
-it('applies CRDs first, as the policy says, and never deletes them', async () => {
+it('HLM-ACT-05 applies CRDs first, as the policy says, and never deletes them', async () => {
   const group = `${cluster.namespace}.example.com`
   const thing = `{{ if .Capabilities.APIVersions.Has "${group}/v1/Thing" }}\napiVersion: ${group}/v1\nkind: Thing\nmetadata: {name: t}\n{{ end }}`
   const files = (extra = '') => ({ ...shop, 'crds/thing.yaml': definition(group, extra), 'templates/thing.yaml': thing })
@@ -374,9 +374,11 @@ it('applies CRDs first, as the policy says, and never deletes them', async () =>
   await cluster.kubectl('delete', `crd/things.${group}`)
 })
 
+/** Nobody binds it. */
+const claim =
+  'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: disk}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n'
+
 it('fails a release whose objects do not get ready in time', async () => {
-  const claim =
-    'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: disk}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n'
   const { context } = sceneOf('web', { timeout: '1s' })
   const error = await failureOf(actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), context))
   expect(error.message).toMatch(/^timeout waiting for: \[PersistentVolumeClaim\/.*\/disk status: 'InProgress'/)
@@ -436,7 +438,7 @@ it('notes a release as failed whose wait is interrupted, and lets the interrupti
   const interruption = new Error('something happened to the object')
   const parked = () => Promise.reject(interruption)
   const { context, stored } = sceneOf('web', {}, { parked })
-  const error = await failureOf(actions.install(await chartOf(shop), context))
+  const error = await failureOf(actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), context))
   expect(error.cause).toBe(interruption)
   expect(stored.at(-1)?.info.status).toBe('failed')
 })
@@ -446,4 +448,72 @@ it('names the field of what it does not do, before it does anything', async () =
   const error = await failureOf(actions.install(await chartOf(shop), context))
   expect(error.message).toContain('spec.install.serverSideApply')
   expect(stored).toEqual([])
+})
+
+it.each([
+  ['combined', 'x', 'x'],
+  ['separate', 'x', 'x'],
+  ['nohooks', 'x', undefined],
+] as const)('HLM-ACT-07 post-renders with the strategy %s', async (postRenderStrategy, ofObject, ofHook) => {
+  const patch = '- op: add\n  path: /metadata/labels/team\n  value: x\n'
+  const labelled = configMap('{{ .Release.Name }}', 'a').replace('\ndata:', '\n  labels: {}\ndata:')
+  const hook = configMap('hooked', 'h', `  labels: {own: mine}\n${hookAnnotations('pre-install')}`)
+  const { context } = sceneOf('web', {
+    postRenderStrategy,
+    postRenderers: [{ kustomize: { patches: [{ patch, target: { kind: 'ConfigMap' } }] } }],
+  })
+  await actions.install(await chartOf({ ...shop, 'templates/cm.yaml': labelled, 'templates/hook.yaml': hook }), context)
+  const teams = await Promise.all(
+    ['web', 'hooked'].map(async (name) => (await cluster.get(`configmap/${name}`)).metadata.labels?.team),
+  )
+  expect(teams).toEqual([ofObject, ofHook])
+  await cluster.kubectl('delete', 'configmap/hooked')
+})
+
+it('F-HLM-08 names a release that fits into no Secret, and applies nothing of it', async () => {
+  const { context, stored } = sceneOf('web')
+  const noise = randomBytes(900_000).toString('base64')
+  const error = await failureOf(actions.install(await chartOf({ ...shop, 'noise.txt': noise }), context))
+  expect(error.message).toMatch(/^release web\.v1 takes \d+ bytes compressed, but a Secret holds 1048576: /)
+  expect([await shownBy('web'), stored]).toEqual([undefined, []])
+})
+
+it('leaves hooks out where the action says so', async () => {
+  const hooks = ['pre-install', 'post-upgrade', 'pre-rollback', 'post-delete']
+  const files = Object.fromEntries(hooks.map((event) => [`templates/${event}.yaml`, configMap(event, 'x', hookAnnotations(event))]))
+  const off = { disableHooks: true }
+  const { context } = sceneOf('web', { install: off, upgrade: off, rollback: off, uninstall: off })
+  const chart = await chartOf({ ...shop, ...files })
+  await actions.install(chart, context)
+  await actions.upgrade(chart, context)
+  await actions.rollback(1, context)
+  await actions.uninstall(context)
+  expect(await Promise.all(hooks.map(shownBy))).toEqual([undefined, undefined, undefined, undefined])
+  const on = sceneOf('web').context
+  await actions.install(chart, on)
+  await actions.upgrade(chart, on)
+  await actions.rollback(1, on)
+  await actions.uninstall(on)
+  expect(await Promise.all(hooks.map(shownBy))).toEqual(['x', 'x', 'x', 'x'])
+  await cluster.kubectl('delete', 'configmap', ...hooks)
+})
+
+it('waits for Jobs to end, or only to begin', async () => {
+  const job =
+    'apiVersion: batch/v1\nkind: Job\nmetadata: {name: work}\nspec:\n  template:\n    spec: {restartPolicy: Never, containers: [{name: main, image: none}]}\n'
+  const begin = async () => {
+    await cluster.until('job/work', () => true)
+    const ref = { apiVersion: 'batch/v1', kind: 'Job', namespace: cluster.namespace, name: 'work' }
+    await client.mergePatch(
+      ref,
+      { status: { startTime: '2026-01-01T00:00:00Z', active: 1 } },
+      { fieldManager: 'job', subresource: 'status' },
+    )
+  }
+  const chart = await chartOf({ ...shop, 'templates/job.yaml': job })
+  const { context } = sceneOf('web', { install: { disableWaitForJobs: true } })
+  const [installed] = await Promise.all([actions.install(chart, context), begin()])
+  expect(installed.info.status).toBe('deployed')
+  const patient = sceneOf('web', { timeout: '1s' }).context
+  expect((await failureOf(actions.upgrade(chart, patient))).message).toMatch(/^timeout waiting for: \[Job\//)
 })
