@@ -517,3 +517,12 @@ it('waits for Jobs to end, or only to begin', async () => {
   const patient = sceneOf('web', { timeout: '1s' }).context
   expect((await failureOf(actions.upgrade(chart, patient))).message).toMatch(/^timeout waiting for: \[Job\//)
 })
+
+it('does not wait for a Deployment that is paused', async () => {
+  const deployment = (paused: boolean) =>
+    `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec:\n  paused: ${paused}\n  selector: {matchLabels: {app: x}}\n  template: {metadata: {labels: {app: x}}, spec: {containers: [{name: main, image: none}]}}\n`
+  const chart = (paused: boolean) => chartOf({ ...shop, 'templates/app.yaml': deployment(paused) })
+  const { context } = sceneOf('web', { timeout: '1s' })
+  expect((await actions.install(await chart(true), context)).info.status).toBe('deployed')
+  expect((await failureOf(actions.upgrade(await chart(false), context))).message).toContain('Deployment/')
+})
