@@ -124,7 +124,7 @@ export function isBlank(code: number): boolean {
 }
 
 export function isBreak(code: number): boolean {
-  return code === LF || code === CR || code === NEL || code === LS || code === PS
+  return code <= CR ? code === LF || code === CR : code === NEL || code === LS || code === PS
 }
 
 export function isBreakOrEnd(code: number): boolean {

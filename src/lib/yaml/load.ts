@@ -232,7 +232,7 @@ class Decoder {
 
   #map(node: Node): JsonObject {
     const object: JsonObject = {}
-    const lines = new Map<string, number>()
+    const lines = this.#refusesDuplicates ? new Map<string, number>() : undefined
     for (let i = 0; i < node.content.length; i += 2) {
       const [keyNode, valueNode] = [node.content[i], node.content[i + 1]]
       if (!keyNode || !valueNode) continue
@@ -245,16 +245,19 @@ class Decoder {
         this.#unknownKeys.set(object, this.#unknownKey(key, keyNode, this.decode(valueNode)))
         continue
       }
-      const earlier = lines.get(key)
+      const earlier = lines?.get(key)
       if (earlier !== undefined && this.#options.dialect === 'kyaml') {
         throw this.#error(`mapping key ${JSON.stringify(key)} already defined at line ${earlier}`, keyNode)
       }
-      if (earlier !== undefined && this.#options.strict)
-        this.#duplicates.push(`line ${valueNode.line}: key ${JSON.stringify(key)} already set in map`)
-      lines.set(key, keyNode.line)
+      if (earlier !== undefined) this.#duplicates.push(`line ${valueNode.line}: key ${JSON.stringify(key)} already set in map`)
+      lines?.set(key, keyNode.line)
       setOwn(object, key, this.decode(valueNode))
     }
     return object
+  }
+
+  get #refusesDuplicates(): boolean {
+    return this.#options.dialect === 'kyaml' || this.#options.strict === true
   }
 
   #merge(value: Node, object: JsonObject): void {

@@ -58,7 +58,7 @@ export function parseNodes(text: string, options: ParseOptions): Node[] {
     const cursor = readable < text.length ? new CutCursor(text.slice(0, readable)) : new Cursor(text)
     return new Parser(cursor, options).documents()
   } catch (error) {
-    if (error instanceof UnreadableError) throw controlCharacter(text.slice(0, forbidden), options)
+    if (error instanceof UnreadableError) throw unreadable(text, forbidden, options)
     if (error instanceof ScanError) throw placed(error, options)
     throw error
   }
@@ -87,8 +87,8 @@ export function yamlError(reason: string, file: string | undefined, line?: numbe
   })
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]/
+/** What YAML does not allow; lone surrogates stand for bytes that are not UTF-8 (see gotemplate/value.ts). */
+const FORBIDDEN = /[^\t\n\r -~\x85\xa0-\ufffd]|(?<![\ud800-\udbff])[\udc80-\udcff]/
 
 /** Bytes that go-yaml reads and looks through before it scans them. */
 const CHUNK_BYTES = 512
@@ -101,7 +101,7 @@ function readableLength(text: string, forbidden: number, dialect: Dialect): numb
   let bytes = 0
   for (let at = 0; at <= forbidden; at++) {
     const code = text.codePointAt(at) ?? 0
-    const width = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
+    const width = code < 0x80 || isEscapedByte(code) ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
     if (bytes + width > CHUNK_BYTES) [start, bytes] = [at, 0]
     bytes += width
     if (width === 4) at++
@@ -109,10 +109,33 @@ function readableLength(text: string, forbidden: number, dialect: Dialect): numb
   return start
 }
 
-function controlCharacter(before: string, { file, dialect, firstLine = 1 }: ParseOptions): ParseError {
-  const line = firstLine + before.split('\n').length - 1
+function unreadable(text: string, at: number, { file, dialect, firstLine = 1 }: ParseOptions): ParseError {
+  const line = firstLine + text.slice(0, at).split('\n').length - 1
+  const isByte = isEscapedByte(text.charCodeAt(at))
+  const reason = isByte ? brokenSequence(octetsOf(text.slice(at, at + 4))) : 'control characters are not allowed'
   // go-yaml 2 does not know the line: it helps who has the file.
-  return yamlError('control characters are not allowed', file, dialect === 'kyaml' || file !== undefined ? line : 0)
+  return yamlError(reason, file, dialect === 'kyaml' || file !== undefined ? line : 0)
+}
+
+function isEscapedByte(code: number): boolean {
+  return code >= 0xdc80 && code <= 0xdcff
+}
+
+function octetsOf(text: string): number[] {
+  return Array.from(text).flatMap((char) => {
+    const code = char.charCodeAt(0)
+    return isEscapedByte(code) ? [code & 0xff] : [...Buffer.from(char)]
+  })
+}
+
+/** What is wrong with bytes that are not UTF-8. Source: yaml_parser_update_buffer. */
+function brokenSequence([lead = 0, ...rest]: readonly number[]): string {
+  if (lead < 0xc0 || lead >= 0xf8) return 'invalid leading UTF-8 octet'
+  const trailing = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3
+  if (rest.length < trailing) return 'incomplete UTF-8 octet sequence'
+  if (rest.slice(0, trailing).some((octet) => (octet & 0xc0) !== 0x80)) return 'invalid trailing UTF-8 octet'
+  const isTooLong = lead < 0xc2 || ((lead === 0xe0 || lead === 0xf0) && (rest[0] ?? 0) < (lead === 0xe0 ? 0xa0 : 0x90))
+  return isTooLong ? 'invalid length of a UTF-8 sequence' : 'invalid Unicode character'
 }
 
 /** A problem of the grammar rather than of a token; go-yaml counts its lines from 0. */

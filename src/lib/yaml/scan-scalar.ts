@@ -224,15 +224,21 @@ export function scanPlain(cursor: Cursor, { indent, inFlow }: PlainContext): { t
   return { text, endsOnNewLine: onNewLine }
 }
 
+/** Moves behind the last character of the text in this line: blanks inside of it are part of it. */
 function skipPlainRun(cursor: Cursor, inFlow: boolean): void {
-  for (;;) {
-    const code = cursor.code()
-    if (isBlankOrEnd(code)) return
-    if (code === 0x3a && isBlankOrEnd(cursor.code(1))) return
-    if (inFlow && (code === 0x2c || code === 0x3f || code === 0x5b || code === 0x5d || code === 0x7b || code === 0x7d)) return
-    cursor.position++
+  const { text } = cursor
+  let end = cursor.position
+  for (let at = end; ; at++) {
+    const code = text.charCodeAt(at)
+    if (isBlank(code)) continue
+    if (isBreakOrEnd(code) || (code === 0x23 && end < at)) break
+    if (code === 0x3a && isBlankOrEnd(text.charCodeAt(at + 1))) break
+    if (inFlow && (code === 0x2c || code === 0x3f || code === 0x5b || code === 0x5d || code === 0x7b || code === 0x7d)) break
+    end = at + 1
   }
+  cursor.position = end
 }
+
 function folded(leading: string, trailing: string): string {
   if (leading !== '\n') return leading + trailing
   return trailing === '' ? ' ' : trailing

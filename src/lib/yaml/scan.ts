@@ -57,6 +57,8 @@ export class Scanner {
   readonly #lookahead: number
   #tokens: Token[] = []
   #head = 0
+  /** What was shown last, while it is not taken; with comments each look gathers some. */
+  #next: Token | undefined
   #taken = 0
   #indent = -1
   readonly #indents: number[] = []
@@ -78,16 +80,19 @@ export class Scanner {
 
   /** The next token, which stays. @throws ScanError */
   peek(): Token {
+    if (this.#next) return this.#next
     while (this.#needsMore()) this.#fetch()
     const token = this.#tokens[this.#head]
     if (!token) return this.#token('stream-end')
     if (this.comments) this.comments.reach(token)
+    else this.#next = token
     return token
   }
 
   /** Takes the token that `peek` shows. */
   skip(): void {
     if (this.#head >= this.#tokens.length) return
+    this.#next = undefined
     this.#head++
     this.#taken++
     if (this.#head < 64) return
