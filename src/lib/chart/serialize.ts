@@ -3,7 +3,7 @@
 import { messageOf } from '../errors.ts'
 import { type Budget, LimitError } from '../gotemplate/environment.ts'
 import { FuncError } from '../gotemplate/func.ts'
-import { jsonToValue, marshalJson, parseGoJson, valueToJson } from '../gotemplate/gojson.ts'
+import { JsonError, jsonToValue, marshalJson, parseGoJson, valueToJson } from '../gotemplate/gojson.ts'
 import { anyMap, type Dict, isList, TypedMap, type Value } from '../gotemplate/value.ts'
 import type { Json } from '../json.ts'
 import { emit } from '../yaml/index.ts'
@@ -74,12 +74,12 @@ export function fromYamlArray(text: string): readonly Value[] {
 
 /** `fromJson`: a map, or an error under `Error`. */
 export function fromJson(text: string): Dict {
-  return noting(() => asMap(parseGoJson(text), ''), errorMap)
+  return noting(() => parsedAs(text, asMap), partialMap)
 }
 
 /** `fromJsonArray`: a list, or an error as its one item. */
 export function fromJsonArray(text: string): readonly Value[] {
-  return noting(() => asList(parseGoJson(text), ''), errorList)
+  return noting(() => parsedAs(text, asList), errorList)
 }
 
 /** `fromToml`: a map, or an error under `Error`. */
@@ -92,6 +92,16 @@ const decodingYaml = 'error unmarshaling JSON: while decoding JSON: '
 /** @throws BuildError in the words of sigs.k8s.io/yaml. */
 function loadYaml(text: string): Value {
   return jsonToValue(readYaml(text))
+}
+
+/** That a text is of another type is told before a number in it that is too large. */
+function parsedAs<T>(text: string, as: (value: Value, where: string) => T): T {
+  try {
+    return as(parseGoJson(text), '')
+  } catch (error) {
+    if (error instanceof JsonError && error.partial !== undefined) as(error.partial, '')
+    throw error
+  }
 }
 
 /** A null makes Go's map a nil one. */
@@ -109,6 +119,12 @@ function asList(value: Value, where: string): readonly Value[] {
 
 function errorMap(error: unknown): Dict {
   return new Map([['Error', messageOf(error)]])
+}
+
+/** What could be read stays beside the error. */
+function partialMap(error: unknown): Dict {
+  const partial = error instanceof JsonError && error.partial instanceof Map ? error.partial : []
+  return new Map([...partial, ...errorMap(error)])
 }
 
 function errorList(error: unknown): readonly Value[] {

@@ -108,7 +108,7 @@ function mayBeSingle(text: string): boolean {
 /** What follows the two breaks that JavaScript knows as line separators is indented. */
 function printSingle(text: string, indent: number): string {
   const quoted = text.replaceAll("'", "''")
-  return `'${quoted.replace(/([\u2028\u2029])(?![\u2028\u2029])/g, `$1${' '.repeat(indent)}`)}'`
+  return `'${quoted.replace(/([\u2028\u2029])(?![\u2028\u2029]|$)/g, `$1${' '.repeat(indent)}`)}'`
 }
 
 function printLiteral(text: string, indent: number): string {
