@@ -13,6 +13,7 @@ import {
   type ArtifactOwner,
   type Artifacts,
   ArtifactUnavailable,
+  type BorrowedArtifact,
   type StagedArtifact,
   type UnpackedArtifact,
 } from './artifacts.ts'
@@ -160,6 +161,21 @@ export class ArtifactStore implements Artifacts {
   async open(artifact: Artifact, signal: AbortSignal): Promise<UnpackedArtifact> {
     const unpacked = this.#unpacked.open(artifact.digest, (directory) => this.#unpack(artifact, directory))
     return await unlessAborted(unpacked, signal)
+  }
+
+  async borrow(artifact: Artifact, signal: AbortSignal): Promise<BorrowedArtifact> {
+    const file = this.temporaryFile()
+    const giveBack = () => rm(file, { force: true })
+    try {
+      await unlessAborted(this.#bring(artifact, file), signal)
+      const isKnown = this.#verified.get(artifact.path) === identity(artifact.digest, await lstat(file))
+      if (!isKnown && !(await hasDigest(file, artifact.digest)))
+        throw new Error(`artifact ${artifact.path} does not have the digest ${artifact.digest} that its source states`)
+      return { file, [Symbol.asyncDispose]: giveBack }
+    } catch (error) {
+      await giveBack()
+      throw error
+    }
   }
 
   /** Ends downloads that are under way. */

@@ -30,6 +30,11 @@ export interface UnpackedArtifact {
   readonly files: ReadonlyMap<string, string>
 }
 
+/** A copy of an artifact's file under a name of one's own: nobody takes it away until it is given back. */
+export interface BorrowedArtifact extends AsyncDisposable {
+  readonly file: string
+}
+
 export interface Artifacts {
   /** A fresh path for a file that is being written; left-overs are removed at start. */
   temporaryFile(): string
@@ -53,6 +58,8 @@ export interface Artifacts {
    * @throws ArtifactNotFound while the server does not have it, ArtifactUnavailable when it could not be downloaded this time.
    */
   open(artifact: Artifact, signal: AbortSignal): Promise<UnpackedArtifact>
+  /** The artifact as it is, not unpacked; from where `open` takes it, with the same errors. */
+  borrow(artifact: Artifact, signal: AbortSignal): Promise<BorrowedArtifact>
 }
 
 /** The artifact is not in the store, or the server answers 404: retry later. */
