@@ -3,6 +3,7 @@
 import { chargeItems } from '../cost.ts'
 import type { Budget } from '../environment.ts'
 import { FuncError } from '../func.ts'
+import { zeroOf } from '../types.ts'
 import { Bytes, type Dict, isList, Slice, Struct, TypedMap, type Value } from '../value.ts'
 
 /** Source: mitchellh/copystructure, whose words for nil are those of its panic. @throws FuncError */
@@ -24,8 +25,15 @@ function copied(value: Value, budget: Budget): Value {
   if (value instanceof Bytes) return new Bytes(value.bytes.slice())
   // Times and the like hold more than their fields, and never change.
   if (Object.getPrototypeOf(value) !== Struct.prototype) return value
-  if (value instanceof Struct && value.fields) return new Struct(value.type, new Map(copiedEntries(value.fields, budget)))
-  return value
+  return value instanceof Struct ? copiedStruct(value, budget) : value
+}
+
+/** Reflection cannot set the fields of another package: they are empty in the copy. */
+function copiedStruct(value: Struct, budget: Budget): Struct {
+  if (!value.fields) return value
+  const { layout = [], unexported = [] } = (value.type.kind === 'ptr' ? value.type.elem : value.type) ?? {}
+  const hidden = layout.filter(({ name }) => unexported.includes(name)).map(({ name, type }) => [name, zeroOf(type)] as const)
+  return new Struct(value.type, new Map([...copiedEntries(value.fields, budget), ...hidden]))
 }
 
 function copiedDict(dict: Dict, budget: Budget): Dict {
