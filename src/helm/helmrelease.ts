@@ -61,6 +61,10 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
 
 const unsupported: readonly UnsupportedField<HelmRelease>[] = [
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
+  { field: 'spec.waitStrategy.name: legacy', isUsed: ({ spec }) => spec.waitStrategy?.name === 'legacy' },
+  { field: 'spec.install.serverSideApply: false', isUsed: ({ spec }) => spec.install?.serverSideApply === false },
+  { field: 'spec.upgrade.serverSideApply: disabled', isUsed: ({ spec }) => spec.upgrade?.serverSideApply === 'disabled' },
+  { field: 'spec.rollback.serverSideApply: disabled', isUsed: ({ spec }) => spec.rollback?.serverSideApply === 'disabled' },
 ]
 
 const remoteUninstall =

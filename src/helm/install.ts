@@ -8,7 +8,6 @@ import { applyCrds } from './crds.ts'
 import { runHooks } from './hooks.ts'
 import { Revision, timeText, withoutRevision } from './revision.ts'
 import { timeoutMsOf } from './settings.ts'
-import { assertSupported } from './unsupported.ts'
 import { untilReady } from './wait.ts'
 
 interface Prepared {
@@ -18,7 +17,6 @@ interface Prepared {
 
 /** @throws ActionError */
 export async function install(desired: Desired, context: ActionContext): Promise<Release> {
-  assertSupported(context.spec, 'install')
   const { revision, items } = await withoutRevision('', () => prepare(desired, context))
   try {
     await perform(revision, items, context)

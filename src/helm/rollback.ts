@@ -6,7 +6,6 @@ import { applyItems, deleteCreated, deleteLeft, type Item, itemsOf, missingFrom 
 import { runHooks } from './hooks.ts'
 import { Revision, supersedeDeployed, timeText, withoutRevision } from './revision.ts'
 import { timeoutMsOf } from './settings.ts'
-import { assertSupported } from './unsupported.ts'
 import { untilReady } from './wait.ts'
 
 interface Prepared {
@@ -19,7 +18,6 @@ type Step = 'apply' | 'other'
 
 /** @throws ActionError */
 export async function rollback(version: number, context: ActionContext): Promise<Release> {
-  assertSupported(context.spec, 'rollback')
   const { revision, current } = await withoutRevision('', () => prepare(version, context))
   const progress: { step: Step; readonly created: Item[] } = { step: 'other', created: [] }
   try {

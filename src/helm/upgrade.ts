@@ -9,7 +9,6 @@ import { applyCrds } from './crds.ts'
 import { runHooks } from './hooks.ts'
 import { Revision, timeText, withoutRevision } from './revision.ts'
 import { timeoutMsOf } from './settings.ts'
-import { assertSupported } from './unsupported.ts'
 import { untilReady } from './wait.ts'
 
 interface Prepared {
@@ -22,7 +21,6 @@ interface Prepared {
 
 /** @throws ActionError */
 export async function upgrade(desired: Desired, context: ActionContext): Promise<Release> {
-  assertSupported(context.spec, 'upgrade')
   const prepared = await withoutRevision('', () => prepare(desired, context))
   const { revision, current } = prepared
   const created: Item[] = []

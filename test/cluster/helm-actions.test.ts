@@ -443,13 +443,6 @@ it('notes a release as failed whose wait is interrupted, and lets the interrupti
   expect(stored.at(-1)?.info.status).toBe('failed')
 })
 
-it('names the field of what it does not do, before it does anything', async () => {
-  const { context, stored } = sceneOf('web', { install: { serverSideApply: false } })
-  const error = await failureOf(actions.install(await chartOf(shop), context))
-  expect(error.message).toContain('spec.install.serverSideApply')
-  expect(stored).toEqual([])
-})
-
 it.each([
   ['combined', 'x', 'x'],
   ['separate', 'x', 'x'],

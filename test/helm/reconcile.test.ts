@@ -572,6 +572,19 @@ describe('a HelmRelease that is deleted', () => {
     expect(world.hr.metadata.finalizers).toEqual(['finalizers.fluxcd.io'])
   })
 
+  it.each([
+    ['spec.waitStrategy.name: legacy', { waitStrategy: { name: 'legacy' } }],
+    ['spec.install.serverSideApply: false', { install: { serverSideApply: false } }],
+    ['spec.upgrade.serverSideApply: disabled', { upgrade: { serverSideApply: 'disabled' } }],
+    ['spec.rollback.serverSideApply: disabled', { rollback: { serverSideApply: 'disabled' } }],
+  ] as const)('stalls with the name of what it does not do: %s', async (field, spec) => {
+    const world = await installed()
+    world.release(spec)
+    expect(await world.run()).toMatchObject({ result: 'stalled', reason: 'UnsupportedField' })
+    expect(world.condition('Stalled')?.message).toContain(field)
+    expect(world.storage.text).toBe('v1 deployed')
+  })
+
   it('HLM-RMT-02 acts as its service account, and does not wait for one that is gone', async () => {
     const world = await installed({ serviceAccountName: 'deployer' })
     expect(world.identities).toContain('system:serviceaccount:shop:deployer')
