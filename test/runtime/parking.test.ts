@@ -90,12 +90,14 @@ describe('a parked run', () => {
     const reasons: string[][] = []
     const { pass, untilArrived } = gate()
     const news = Promise.withResolvers<void>()
+    const again = Promise.withResolvers<void>()
     let enqueue = (): void => {}
     await using loop = await startLoop(
       cluster,
       async (object, cx) => {
         if (object.metadata.name !== 'deaf') return done
         reasons.push([...cx.causes])
+        if (reasons.length > 1) again.resolve()
         if (reasons.length > 1) return done
         cx.progress('waiting', { unready: true })
         const wait = async () => {
@@ -120,6 +122,7 @@ describe('a parked run', () => {
     expect(ready(await loop.until('deaf', (o) => ready(o)?.status === 'Unknown'))?.message).toBe('waiting')
     news.resolve()
     await loop.until('deaf', isCurrent)
+    await again.promise
     await loop.controller.drain(500)
     expect(reasons).toEqual([['created'], ['dependency']])
   })
