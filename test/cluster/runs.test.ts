@@ -24,11 +24,10 @@ describe('a Kustomization runs once', () => {
     await cluster.apply(cluster.gitRepository('both'), kustomization('both'))
     await cluster.until('kustomization/both', isReady(await repository.head()))
     await cluster.reconcile('kustomization/both')
-    const runs = runsOf('both')
-    expect(runs.filter(({ end }) => end === 'reconciliation finished').map(({ causes }) => causes.at(-1))).toEqual([
-      expect.stringMatching(/^(created|source)$/),
-      'requested',
-    ])
+    // The log comes after the status that was waited for.
+    await expect
+      .poll(() => finished('both').map((causes) => causes.at(-1)))
+      .toEqual([expect.stringMatching(/^(created|source)$/), 'requested'])
   })
 
   it('when the artifact comes while its finalizer is written', async () => {
@@ -43,7 +42,7 @@ describe('a Kustomization runs once', () => {
     gate.open()
     await cluster.until('kustomization/late', isReady(await repository.head()))
     await cluster.reconcile('kustomization/late')
-    expect(finished('late')).toEqual([['created', 'source'], ['requested']])
+    await expect.poll(() => finished('late')).toEqual([['created', 'source'], ['requested']])
   })
 
   it('when the process starts, also if it had failed', async () => {
@@ -57,7 +56,7 @@ describe('a Kustomization runs once', () => {
       (one) => sluice.logs.indexOf(one) >= before && one.name === 'start' && one.msg === 'reconciliation failed',
     )
     await cluster.reconcile('kustomization/start')
-    expect(runsOf('start', before).map(({ causes }) => causes)).toEqual([['created'], ['requested']])
+    await expect.poll(() => runsOf('start', before).map(({ causes }) => causes)).toEqual([['created'], ['requested']])
   })
 })
 
