@@ -19,6 +19,8 @@ export interface Proxies {
 export interface ConnectionOptions {
   readonly tls?: ClientTls | undefined
   readonly proxies?: Proxies | undefined
+  /** Any certificate of the server will do: only where a user asks for that. */
+  readonly trustsAny?: boolean | undefined
   /** A proxy for every server, whatever `proxies` says. */
   readonly proxy?: URL | undefined
 }
@@ -26,9 +28,10 @@ export interface ConnectionOptions {
 const connectTimeoutMs = 30_000
 
 /** Connections made with these options. The caller closes them. @throws what TLS says of certificates or keys that it cannot read. */
-export function dispatcherFor({ tls, proxies, proxy }: ConnectionOptions): Dispatcher {
+export function dispatcherFor({ tls, trustsAny, proxies, proxy }: ConnectionOptions): Dispatcher {
   const connect = {
     timeout: connectTimeoutMs,
+    ...(trustsAny && { rejectUnauthorized: false }),
     ...(tls?.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }),
     ...(tls?.cert !== undefined && { cert: tls.cert }),
     ...(tls?.key !== undefined && { key: tls.key }),

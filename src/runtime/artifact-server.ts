@@ -1,9 +1,9 @@
 /** Serves the artifact store to other processes and to people with curl, in Flux's URL form. */
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, readlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { codeOf } from '../lib/errors.ts'
 import { isArtifactPath } from './artifact-path.ts'
@@ -91,7 +91,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, option
     const path = requestedPath(request.url ?? '')
     if (path === '') return text(response, 200, 'ready')
     if (path === undefined) return text(response, 404, 'not found')
-    await using file = await openRegular(join(options.directory, path))
+    await using file = await openArtifact(resolve(options.directory, path))
     if (!file) return text(response, 404, 'not found')
     await send(file, request, response)
   } catch (error) {
@@ -113,6 +113,14 @@ function requestedPath(url: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A file, or the one in the same folder that a link names, such as `latest.tar.gz`. */
+async function openArtifact(path: string): Promise<FileHandle | undefined> {
+  const target = await readlink(path).catch(() => undefined)
+  if (target === undefined) return openRegular(path)
+  const linked = resolve(dirname(path), target)
+  return dirname(linked) === dirname(path) ? openRegular(linked) : undefined
 }
 
 async function openRegular(path: string): Promise<FileHandle | undefined> {

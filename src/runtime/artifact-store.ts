@@ -1,8 +1,8 @@
 /** Artifacts on disk. */
 import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { copyFile, link, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, link, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { Artifact } from '../api/meta.ts'
 import { unlessAborted } from '../lib/abort.ts'
 import { codeOf, messageOf } from '../lib/errors.ts'
@@ -128,6 +128,19 @@ export class ArtifactStore implements Artifacts {
     this.#verified.delete(artifact.path)
     await rm(join(this.#options.directory, artifact.path), { force: true })
     return 'corrupt'
+  }
+
+  async link(artifact: Artifact, name: string): Promise<string> {
+    if (!isArtifactPath(artifact.path)) throw new Error(`${JSON.stringify(artifact.path)} is not the path of an artifact`)
+    const path = artifact.path.replace(/[^/]*$/, name)
+    const temporary = this.temporaryFile()
+    await symlink(basename(artifact.path), temporary)
+    await rename(temporary, join(this.#options.directory, path))
+    return this.#urlOf(path)
+  }
+
+  urlOf(owner: ArtifactOwner, fileName: string): string {
+    return this.#urlOf(artifactPath(owner, fileName))
   }
 
   advertised(artifact: Artifact): Artifact {

@@ -47,6 +47,10 @@ export interface Artifacts {
    * the process started.
    */
   verify(artifact: Artifact): Promise<'present' | 'missing' | 'corrupt'>
+  /** Gives the newest artifact of its owner a name that stays, such as `latest.tar.gz`; returns its URL. */
+  link(artifact: Artifact, name: string): Promise<string>
+  /** Where the server has a file of an owner now. */
+  urlOf(owner: ArtifactOwner, fileName: string): string
   /** The artifact with the URL that the server is reached at now. */
   advertised(artifact: Artifact): Artifact
   /** Removes archives of the owner other than the current one by age and number; returns how many. */

@@ -13,6 +13,8 @@ export interface ConfigReference {
 export interface ConfigWatchOptions<T extends FluxObject> {
   /** Names the index over the objects. */
   readonly index: string
+  /** What is watched: both, unless told. */
+  readonly kinds?: readonly ('ConfigMap' | 'Secret')[]
   /** What an object reads, in its own namespace. */
   references(object: T): readonly ConfigReference[]
   /** The order to queue them in. */
@@ -21,14 +23,14 @@ export interface ConfigWatchOptions<T extends FluxObject> {
 
 /** Of labelled ones (`--watch-configs-label-selector`). Only metadata is watched: values are read when used. */
 export function configChanged<T extends FluxObject>(options: ConfigWatchOptions<T>): Watch<T> {
-  const { index, references, order = (objects) => objects } = options
+  const { index, kinds = ['ConfigMap', 'Secret'], references, order = (objects) => objects } = options
   return ({ informers, own, environment, signal, enqueue }) => {
     const { featureGates, watchConfigsLabelSelector: labelSelector } = environment.flags
     if (featureGates.get('DisableConfigWatchers')) return
     const usersOf = own.store.index(index, (object) =>
       references(object).map(({ kind, name }) => `${kind}/${object.metadata.namespace}/${name}`),
     )
-    for (const kind of ['ConfigMap', 'Secret']) {
+    for (const kind of kinds) {
       const watched = { ...scope(environment.flags), labelSelector, metadataOnly: true }
       const stop = informers.get({ apiVersion: 'v1', kind }, watched).subscribe(({ object, initial }) => {
         if (initial) return

@@ -46,6 +46,16 @@ export interface Flags {
   readonly watchConfigsLabelSelector: string
   readonly noCrossNamespaceRefs: boolean
   readonly noRemoteBases: boolean
+  /** Bytes of the index of a Helm repository. */
+  readonly helmIndexMaxSize: number
+  /** Bytes of a chart's package, and of all its files. */
+  readonly helmChartMaxSize: number
+  /** Bytes of one file of a chart. */
+  readonly helmChartFileMaxSize: number
+  /** Lists of chart versions that are kept in memory; 0 for none. */
+  readonly helmCacheMaxSize: number
+  readonly helmCacheTtlMs: number
+  readonly helmCachePurgeIntervalMs: number
   /** Every known gate, with its default where none was given. */
   readonly featureGates: ReadonlyMap<string, boolean>
   readonly runtimeNamespace: string
@@ -143,6 +153,12 @@ const flagSpecs: readonly FlagSpec[] = [
     ],
     ['no-cross-namespace-refs', 'bool', 'false', 'Refuse references to sources in other namespaces.'],
     ['no-remote-bases', 'bool', 'false', 'Refuse remote bases in Kustomize overlays.'],
+    ['helm-index-max-size', 'int', '52428800', 'Largest Helm repository index in bytes.', { min: 1 }],
+    ['helm-chart-max-size', 'int', '10485760', 'Largest Helm chart in bytes.', { min: 1 }],
+    ['helm-chart-file-max-size', 'int', '5242880', 'Largest file in a Helm chart in bytes.', { min: 1 }],
+    ['helm-cache-max-size', 'int', '0', 'How many charts of Helm indexes keep their versions in memory; 0 for none.', { min: 0 }],
+    ['helm-cache-ttl', 'duration', '15m', 'How long they are kept after they were last used.'],
+    ['helm-cache-purge-interval', 'duration', '1m', 'How often those that are too old are removed.'],
     ['feature-gates', 'list', '', 'Comma separated name=true|false pairs.'],
   ]),
   ...withSupport('warned', [
@@ -150,12 +166,6 @@ const flagSpecs: readonly FlagSpec[] = [
     ['kube-api-burst', 'int', '300', 'Accepted and not needed, as --kube-api-qps.'],
     ['token-cache-max-size', 'int', '100', 'Size of the cache of cloud tokens.'],
     ['token-cache-max-duration', 'duration', '1h', 'Longest time a cloud token is cached.'],
-    ['helm-index-max-size', 'int', '52428800', 'Largest Helm repository index in bytes.'],
-    ['helm-chart-max-size', 'int', '10485760', 'Largest Helm chart in bytes.'],
-    ['helm-chart-file-max-size', 'int', '5242880', 'Largest file in a Helm chart in bytes.'],
-    ['helm-cache-max-size', 'int', '0', 'Size of the Helm index cache.'],
-    ['helm-cache-ttl', 'duration', '15m', 'Life of a cached Helm index.'],
-    ['helm-cache-purge-interval', 'duration', '1m', 'How often the Helm index cache is purged.'],
     ['export-http-path-metrics', 'bool', 'false', 'Label the metrics of calls with their paths.'],
     ['reconciliation-timeout', 'duration', '10m', 'Longest reconcile of an ArtifactGenerator.'],
     [
@@ -356,6 +366,12 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     watchConfigsLabelSelector: text('watch-configs-label-selector'),
     noCrossNamespaceRefs: truth('no-cross-namespace-refs'),
     noRemoteBases: truth('no-remote-bases'),
+    helmIndexMaxSize: number('helm-index-max-size'),
+    helmChartMaxSize: number('helm-chart-max-size'),
+    helmChartFileMaxSize: number('helm-chart-file-max-size'),
+    helmCacheMaxSize: number('helm-cache-max-size'),
+    helmCacheTtlMs: number('helm-cache-ttl'),
+    helmCachePurgeIntervalMs: number('helm-cache-purge-interval'),
     featureGates,
     runtimeNamespace: env.RUNTIME_NAMESPACE || 'flux-system',
   }

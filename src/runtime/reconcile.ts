@@ -56,6 +56,11 @@ export interface Loop<T extends FluxObject = FluxObject> {
   readonly afterFailure?: 'Progressing'
   /** Fields that are part of the API and not built yet: an object that uses one is Stalled with its name. */
   readonly unsupported: readonly UnsupportedField<T>[]
+  /**
+   * Whether an object only says something to others: it has no finalizer and no status, and is never worked on. What an earlier spec of it
+   * left behind is undone by `finalize`.
+   */
+  isStatic?(object: T): boolean
   /** Whether its events are of interest in the cluster only: they are recorded there, and neither posted nor delivered. */
   readonly isQuiet?: boolean
   /** What, besides the object itself, queues it. */

@@ -120,6 +120,7 @@ export class Run<T extends FluxObject> {
 
   async #steps(): Promise<RunEnd> {
     if (this.#object.metadata.deletionTimestamp) return await this.#finalize()
+    if (this.#options.loop.isStatic?.(this.#object)) return await this.#leaveAlone()
     await this.#addFinalizer()
     if (this.#object.spec?.suspend) return await this.#suspended()
     assertUsable(this.#object, this.#options.loop)
@@ -134,6 +135,23 @@ export class Run<T extends FluxObject> {
     await this.#writeFinalizers((names) => names.filter((name) => name !== finalizer))
     this.#log.info({}, 'finalized')
     return { result: 'deleted' }
+  }
+
+  /** A static object gets nothing of ours; a suspended one keeps what it has. */
+  async #leaveAlone(): Promise<RunEnd> {
+    if (this.#object.spec?.suspend) return { result: 'suspended' }
+    const { metadata, status } = this.#object
+    if (metadata.finalizers?.includes(finalizer)) {
+      await this.#options.loop.finalize(this.#object, this.#context())
+      await this.#writeFinalizers((names) => names.filter((name) => name !== finalizer))
+      this.#draft = this.#draftOf(this.#object)
+    }
+    // Fresh statuses have observedGeneration -1, by the API server's default.
+    const fields = Object.entries({ ...status }).filter(([field, value]) => field !== 'observedGeneration' || value !== -1)
+    this.#draft.set(Object.fromEntries(fields.map(([field]) => [field, undefined])))
+    this.#ended = true
+    await this.#draft.write()
+    return { result: 'success' }
   }
 
   /** Before the first work: what is done must be undone even if the object is deleted in the middle of it. */

@@ -421,10 +421,16 @@ describe('a labelled Secret', () => {
       informers: {
         get: (kind: object, options: object) => {
           asked.push({ ...kind, ...options })
-          return { subscribe: (listener: Listener) => listeners.push(listener) }
+          return {
+            subscribe: (listener: Listener) => {
+              listeners.push(listener)
+              return () => {}
+            },
+          }
         },
       },
       enqueue: (key: Key, cause: string) => queued.push(`${keyText(key)} ${cause}`),
+      signal: new AbortController().signal,
     } as unknown as Wiring<GitRepository>
     for (const watch of gitRepositoryLoop.watches) watch(wiring)
     return { asked, listeners, queued }

@@ -148,7 +148,8 @@ function filesJson(files: readonly ChartFile[], form: Form): string {
   return filledList(items) ?? 'null'
 }
 
-function metadataJson(metadata: Metadata): string {
+/** The JSON text of a Chart.yaml, fields in Go's order. */
+export function metadataJson(metadata: Metadata): string {
   const { annotations, maintainers = [], dependencies = [] } = metadata
   return object([
     ['name', filled(metadata.name)],
@@ -195,7 +196,8 @@ function dependencyJson(dependency: Dependency): string {
   ])
 }
 
-function lockJson({ generated, digest, dependencies }: Lock): string {
+/** The JSON text of a Chart.lock. */
+export function lockJson({ generated, digest, dependencies }: Lock): string {
   return object([
     ['generated', marshalJson(generated)],
     ['digest', marshalJson(digest)],

@@ -45,6 +45,18 @@ export function parseReference(address: string): Reference {
   return { ...canonical(host, path), ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
 }
 
+/** Whether a registry is of this machine or of a private network: it may then do without TLS. Source: go-containerregistry's Registry.Scheme. */
+export function isLocalRegistry(host: string): boolean {
+  const name = host.replace(/:\d+$/, '')
+  return (
+    /^10\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\./.test(name) ||
+    name === 'localhost' ||
+    /\.local(?:host)?$/.test(name) ||
+    name === '127.0.0.1' ||
+    name === '[::1]'
+  )
+}
+
 export function isTag(text: string): boolean {
   return tagPattern.test(text)
 }

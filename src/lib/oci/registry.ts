@@ -1,36 +1,24 @@
 /** A registry: tags, manifests and blobs of its repositories. Source: the OCI distribution specification 1.1. */
-import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import type { Dispatcher } from 'undici'
+import { pause } from '../abort.ts'
 import { type ConnectionOptions, dispatcherFor } from '../dispatcher.ts'
-import { rootMessageOf } from '../errors.ts'
+import { codeOf, rootMessageOf } from '../errors.ts'
 import { isRecord } from '../json.ts'
+import { assertDigest, bounded, type Download, digestOf, writeChecked } from './body.ts'
 import { parseChallenge } from './challenge.ts'
 import type { RegistryCredentials } from './docker-config.ts'
 import { OciError } from './errors.ts'
+import { type Descriptor, imageOf, type Manifest, manifestOf } from './manifest.ts'
 import { isDigest } from './reference.ts'
 
 export interface RegistryOptions extends ConnectionOptions {
-  /** Speak plain HTTP. */
-  readonly insecure?: boolean
+  /** Plain HTTP: alone, or where the registry does not speak TLS. Absent: never. */
+  readonly plainHttp?: 'only' | 'fallback' | undefined
+  readonly userAgent?: string
   readonly credentials?: RegistryCredentials | undefined
   /** Ends everything that is under way. */
   readonly signal: AbortSignal
-}
-
-/** Names some bytes of a repository. */
-export interface Descriptor {
-  readonly mediaType: string
-  readonly digest: string
-  /** In bytes. */
-  readonly size: number
-  readonly annotations?: Readonly<Record<string, string>>
-}
-
-export interface Manifest {
-  readonly mediaType: string
-  readonly config?: Descriptor
-  readonly layers: readonly Descriptor[]
-  readonly annotations: Readonly<Record<string, string>>
 }
 
 const manifestTypes = [
@@ -44,6 +32,8 @@ const longestPage = 8 * 1024 * 1024
 const longestToken = 64 * 1024
 const mostPages = 1_000
 const mostRedirects = 5
+const mostRetries = 3
+const longestRetryMs = 30_000
 const shownBytes = 512
 
 /** One registry with one login. Access tokens are kept as long as it lives. */
@@ -53,6 +43,7 @@ export class Registry implements AsyncDisposable {
   readonly #dispatcher: Dispatcher
   /** Scope → value of the Authorization header. */
   readonly #authorizations = new Map<string, string>()
+  #origin: Promise<string> | undefined
 
   /** `host` with port. @throws what TLS says of certificates or keys that it cannot read. */
   constructor(host: string, options: RegistryOptions) {
@@ -86,17 +77,29 @@ export class Registry implements AsyncDisposable {
     const { headers } = await this.#get(repository, path, { method: 'HEAD', accept: manifestTypes, maxBytes: 0 })
     const digest = headers.get('docker-content-digest')
     if (digest !== undefined && isDigest(digest)) return digest
-    return (await this.manifest(repository, reference)).digest
+    return (await this.#manifestBytes(repository, reference)).digest
   }
 
-  /** @throws OciError; `corrupt` when it is an index, or not what the digest stands for. */
+  /**
+   * An image's manifest; of an index with several platforms, the one for linux/amd64, as go-containerregistry takes it.
+   * @throws OciError; `corrupt` when it is not what the digest stands for, or no image.
+   */
   async manifest(repository: string, reference: string): Promise<{ readonly digest: string; readonly manifest: Manifest }> {
+    const { digest, body, contentType } = await this.#manifestBytes(repository, reference)
+    const what = `the manifest ${this.#shown(repository, reference)}`
+    const value = this.#json(body, what)
+    const image = imageOf(value)
+    if (image === undefined) return { digest, manifest: manifestOf(value, contentType, what) }
+    const inner = await this.#manifestBytes(repository, image)
+    return { digest: image, manifest: manifestOf(this.#json(inner.body, what), inner.contentType, what) }
+  }
+
+  async #manifestBytes(repository: string, reference: string) {
     const path = `/v2/${repository}/manifests/${reference}`
     const { body, headers } = await this.#get(repository, path, { accept: manifestTypes, maxBytes: longestManifest })
-    const what = `the manifest ${this.#shown(repository, reference)}`
-    if (isDigest(reference)) assertDigest(body, reference, what)
+    if (isDigest(reference)) assertDigest(body, reference, `the manifest ${this.#shown(repository, reference)}`)
     const digest = isDigest(reference) ? reference : digestOf(body)
-    return { digest, manifest: manifestOf(this.#json(body, what), headers.get('content-type') ?? '', what) }
+    return { digest, body, contentType: headers.get('content-type') ?? '' }
   }
 
   /** The bytes of a blob, checked with its digest. @throws OciError */
@@ -106,14 +109,49 @@ export class Registry implements AsyncDisposable {
     return body
   }
 
+  /** Writes a blob to a file, checked with its digest; what is not whole is removed. @throws OciError */
+  async download(repository: string, { digest }: Pick<Descriptor, 'digest'>, target: Download): Promise<number> {
+    try {
+      const { size } = await this.#get(repository, `/v2/${repository}/blobs/${digest}`, { ...target, hashAs: digest })
+      return size
+    } catch (error) {
+      await rm(target.file, { force: true })
+      throw error
+    }
+  }
+
   async #get(repository: string, path: string, request: Request): Promise<Received> {
     const scope = `repository:${repository}:pull`
-    const url = new URL(path, `${this.#options.insecure ? 'http' : 'https'}://${this.#host}`)
+    this.#origin ??= this.#findOrigin()
+    const url = new URL(path, await this.#origin)
+    for (let retries = 0; ; retries++) {
+      const received = await this.#asked(url, request, { scope, repository })
+      const waitMs = retries < mostRetries ? retryAfterMs(received, retries) : undefined
+      if (waitMs === undefined) return this.#accepted(received, repository)
+      await pause(waitMs, this.#options.signal)
+    }
+  }
+
+  /** A token that is refused may be too old: another one is asked for, once. */
+  async #asked(url: URL, request: Request, { scope, repository }: { scope: string; repository: string }): Promise<Received> {
     const first = await this.#follow(url, request, this.#authorizations.get(scope))
-    if (first.status !== 401) return this.#accepted(first, repository)
+    if (first.status !== 401) return first
     const authorization = await this.#authorize(first.headers.get('www-authenticate') ?? '', scope, repository)
     this.#authorizations.set(scope, authorization)
-    return this.#accepted(await this.#follow(url, request, authorization), repository)
+    return this.#follow(url, request, authorization)
+  }
+
+  /** Plain HTTP only where it is allowed, and then only where TLS does not work. Source: go-containerregistry's ping. */
+  async #findOrigin(): Promise<string> {
+    const [secure, plain] = [`https://${this.#host}`, `http://${this.#host}`]
+    if (this.#options.plainHttp !== 'fallback') return this.#options.plainHttp ? plain : secure
+    try {
+      await this.#exchange(new URL('/v2/', secure), { maxBytes: shownBytes, cut: true })
+      return secure
+    } catch (error) {
+      if (error instanceof OciError && error.code === 'network') return plain
+      throw error
+    }
   }
 
   /** The Authorization header goes to the registry alone, never where it redirects to. */
@@ -125,13 +163,15 @@ export class Registry implements AsyncDisposable {
       if (received.status < 300 || received.status > 399 || location === undefined) return received
       if (redirects === mostRedirects) throw new OciError('refused', `${this.#host} redirects more than ${mostRedirects} times`)
       const next = URL.parse(location, target.href)
-      if (next?.protocol !== 'https:' && !(next?.protocol === 'http:' && this.#options.insecure))
+      if (next?.protocol !== 'https:' && !(next?.protocol === 'http:' && this.#options.plainHttp))
         throw new OciError('refused', `${this.#host} redirects to an address that is not https`)
       target = next
     }
   }
 
-  async #exchange(url: URL, { method = 'GET', accept, maxBytes, form }: Request, authorization?: string): Promise<Received> {
+  async #exchange(url: URL, request: Request, authorization?: string): Promise<Received> {
+    const { method = 'GET', accept, form } = request
+    const { userAgent } = this.#options
     try {
       const response = await this.#dispatcher.request({
         origin: url.origin,
@@ -139,6 +179,7 @@ export class Registry implements AsyncDisposable {
         method: form ? 'POST' : method,
         headers: {
           ...(accept !== undefined && { accept }),
+          ...(userAgent !== undefined && { 'user-agent': userAgent }),
           ...(authorization !== undefined && { authorization }),
           ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
         },
@@ -146,14 +187,20 @@ export class Registry implements AsyncDisposable {
         signal: this.#options.signal,
       })
       const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
-      const isGood = response.statusCode >= 200 && response.statusCode < 300
-      const body = await bounded(response.body, isGood ? maxBytes : shownBytes, { cut: !isGood })
-      return { status: response.statusCode, headers, body }
+      return { status: response.statusCode, headers, ...(await this.#receive(response, request)) }
     } catch (error) {
       this.#options.signal.throwIfAborted()
-      if (error instanceof OciError) throw error
+      if (error instanceof OciError || isOfDisk(error)) throw error
       throw new OciError('network', `failed to reach ${url.host}: ${rootMessageOf(error)}`, { cause: error })
     }
+  }
+
+  async #receive(response: Dispatcher.ResponseData, { maxBytes, cut = false, file, hashAs }: Request) {
+    const isGood = response.statusCode >= 200 && response.statusCode < 300
+    if (isGood && file !== undefined && hashAs !== undefined)
+      return { body: Buffer.alloc(0), size: await writeChecked(response.body, { file, maxBytes, digest: hashAs }) }
+    const body = await bounded(response.body, isGood ? maxBytes : shownBytes, { cut: cut || !isGood })
+    return { body, size: body.length }
   }
 
   /** @throws OciError `authentication` when the registry does not accept the login. */
@@ -168,9 +215,9 @@ export class Registry implements AsyncDisposable {
   }
 
   async #token(parameters: ReadonlyMap<string, string>, scope: string, repository: string): Promise<string> {
-    const { credentials, insecure } = this.#options
+    const { credentials, plainHttp } = this.#options
     const realm = URL.parse(parameters.get('realm') ?? '')
-    if (!realm || (realm.protocol !== 'https:' && !(insecure && realm.protocol === 'http:')))
+    if (!realm || (realm.protocol !== 'https:' && !(plainHttp && realm.protocol === 'http:')))
       throw new OciError('refused', `${this.#host} names no https address to log in at`)
     const query = { service: parameters.get('service') ?? '', scope: parameters.get('scope') ?? scope }
     const identityToken = credentials && 'identityToken' in credentials ? credentials.identityToken : undefined
@@ -219,10 +266,14 @@ export class Registry implements AsyncDisposable {
   }
 }
 
-interface Request {
+interface Request extends Partial<Download> {
   readonly method?: 'GET' | 'HEAD'
   readonly accept?: string
   readonly maxBytes: number
+  /** What is beyond the bound is of no interest. */
+  readonly cut?: boolean
+  /** The digest that what is written to the file must have. */
+  readonly hashAs?: string
   /** Sent by POST. */
   readonly form?: URLSearchParams
 }
@@ -231,6 +282,23 @@ interface Received {
   readonly status: number
   readonly headers: ReadonlyMap<string, string>
   readonly body: Buffer
+  /** In bytes, also of what went into a file. */
+  readonly size: number
+}
+
+/** The file could not be written: nothing is said of the registry. */
+function isOfDisk(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EIO'].includes(codeOf(error) ?? '')
+}
+
+/** How long the registry wants us to wait; undefined for an answer that is final. Without a word, longer each time. */
+function retryAfterMs({ status, headers }: Received, retries: number): number | undefined {
+  if (status !== 429 && status !== 503) return undefined
+  const told = headers.get('retry-after') ?? ''
+  const seconds = /^\d+$/.test(told) ? Number(told) * 1000 : Date.parse(told) - Date.now()
+  const waitMs = Number.isFinite(seconds) ? Math.max(0, seconds) : 500 * 2 ** retries
+  // Those who were told the same time do not all come back at once.
+  return Math.min(waitMs, longestRetryMs) * (1 + Math.random() / 10)
 }
 
 function oauthForm({ service, scope }: { service: string; scope: string }, identityToken: string): URLSearchParams {
@@ -241,66 +309,11 @@ function basic({ username, password }: { readonly username: string; readonly pas
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 }
 
-/** @throws OciError `tooLarge`, unless what is beyond the bound is to be cut off. */
-async function bounded(body: AsyncIterable<Uint8Array>, maxBytes: number, { cut }: { readonly cut: boolean }): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size <= maxBytes) continue
-    if (cut) break
-    throw new OciError('tooLarge', `the registry sends more than ${maxBytes} bytes`)
-  }
-  return Buffer.concat(chunks).subarray(0, maxBytes)
-}
-
 /** `Link: </v2/…?last=x>; rel="next"`, on the same registry. */
 function nextPage(link: string | undefined, present: string): string | undefined {
   const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/.exec(link ?? '')?.[1]
   const next = target === undefined ? null : URL.parse(target, `http://registry${present}`)
   return next?.pathname.startsWith('/v2/') ? next.pathname + next.search : undefined
-}
-
-function digestOf(body: Buffer): string {
-  return `sha256:${createHash('sha256').update(body).digest('hex')}`
-}
-
-function assertDigest(body: Buffer, digest: string, what: string): void {
-  const [algorithm = '', wanted] = digest.split(':')
-  const found = createHash(algorithm).update(body).digest('hex')
-  if (found !== wanted) throw new OciError('corrupt', `${what} is not what its digest stands for: it has ${algorithm}:${found}`)
-}
-
-function manifestOf(value: Readonly<Record<string, unknown>>, contentType: string, what: string): Manifest {
-  const mediaType = typeof value.mediaType === 'string' ? value.mediaType : contentType.replace(/;.*$/s, '').trim()
-  if (!Array.isArray(value.layers))
-    throw new OciError(
-      'corrupt',
-      `${what} is an index or has no layers: an image manifest is needed, and this is ${mediaType || 'of no type'}`,
-    )
-  return {
-    mediaType,
-    layers: value.layers.map((layer) => descriptorOf(layer, what)),
-    ...(value.config !== undefined && { config: descriptorOf(value.config, what) }),
-    annotations: annotationsOf(value.annotations),
-  }
-}
-
-function descriptorOf(value: unknown, what: string): Descriptor {
-  if (!isRecord(value) || typeof value.digest !== 'string' || !isDigest(value.digest))
-    throw new OciError('corrupt', `${what} has a layer without a valid digest`)
-  return {
-    mediaType: typeof value.mediaType === 'string' ? value.mediaType : '',
-    digest: value.digest,
-    size: typeof value.size === 'number' ? value.size : 0,
-    annotations: annotationsOf(value.annotations),
-  }
-}
-
-function annotationsOf(value: unknown): Readonly<Record<string, string>> {
-  if (!isRecord(value)) return {}
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'))
 }
 
 /** The registry's own words: `{"errors":[{"code","message"}]}`, else the beginning of the text. */

@@ -1,0 +1,70 @@
+/** What a registry sends: bounded, and held to its digest. */
+import { createHash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { OciError } from './errors.ts'
+
+/** Where a blob is written, and how large it may be. */
+export interface Download {
+  readonly file: string
+  readonly maxBytes: number
+}
+
+/** @throws OciError `tooLarge`, unless what is beyond the bound is to be cut off. */
+export async function bounded(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  { cut }: { readonly cut: boolean },
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size <= maxBytes) continue
+    if (cut) break
+    throw tooLarge(maxBytes)
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes)
+}
+
+/** Writes to a file; returns the number of bytes. @throws OciError `tooLarge`, `corrupt`; system errors as they are. */
+export async function writeChecked(
+  body: AsyncIterable<Uint8Array>,
+  { file, maxBytes, digest }: Download & { readonly digest: string },
+): Promise<number> {
+  const [algorithm = '', wanted] = digest.split(':')
+  const hash = createHash(algorithm)
+  let size = 0
+  async function* measured(): AsyncIterable<Uint8Array> {
+    for await (const chunk of body) {
+      size += chunk.length
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      hash.update(chunk)
+      yield chunk
+    }
+  }
+  await pipeline(measured, createWriteStream(file, { mode: 0o600 }))
+  const found = hash.digest('hex')
+  if (found !== wanted) throw corrupt('the blob', digest, `${algorithm}:${found}`)
+  return size
+}
+
+function corrupt(what: string, wanted: string, found: string): OciError {
+  return new OciError('corrupt', `${what} is not what its digest ${wanted} stands for: it has ${found}`)
+}
+
+function tooLarge(maxBytes: number): OciError {
+  return new OciError('tooLarge', `the registry sends more than ${maxBytes} bytes`)
+}
+
+export function digestOf(body: Buffer): string {
+  return `sha256:${createHash('sha256').update(body).digest('hex')}`
+}
+
+/** @throws OciError `corrupt` */
+export function assertDigest(body: Buffer, digest: string, what: string): void {
+  const [algorithm = '', wanted] = digest.split(':')
+  const found = createHash(algorithm).update(body).digest('hex')
+  if (found !== wanted) throw corrupt(what, digest, `${algorithm}:${found}`)
+}

@@ -1,0 +1,124 @@
+/** The heavy half of a HelmRepository's run, in a worker thread: downloads the index, and writes it as it is stored. */
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { finished } from 'node:stream/promises'
+import { setImmediate as turn } from 'node:timers/promises'
+import { chartsIn, type IndexedChart, indexToJson, parseIndex } from '../lib/chart/index.ts'
+import { BuildError, messageOf } from '../lib/errors.ts'
+import type { Task, TaskContext } from '../runtime/workers.ts'
+import { type HttpAccess, HttpClient, withoutSecrets } from './http-get.ts'
+
+export interface IndexInput {
+  readonly access: HttpAccess
+  /** `--helm-index-max-size`. */
+  readonly maxBytes: number
+  /** What is stored already; absent when it has to be made again. */
+  readonly storedRevision?: string | undefined
+  /** Where the index is written. */
+  readonly file: string
+}
+
+/** Undefined: the index is the one that is stored already. */
+export type IndexOutput = FetchedIndex | undefined
+
+export interface FetchedIndex {
+  /** `sha256:<hex>` of the index as the repository has it. */
+  readonly revision: string
+  /** `sha256:<hex>` of the file. */
+  readonly digest: string
+  readonly sizeBytes: number
+}
+
+export const indexTask: Task<IndexInput, IndexOutput> = { name: 'source/helm-index' }
+
+/** An index that cannot be read. */
+export class IndexError extends Error {
+  override readonly name = 'IndexError'
+}
+
+/** An index that is not as programs write it is parsed in one go, which takes some thirty times its size in memory. */
+const largestInOneGo = 24 * 1024 * 1024
+
+/** @throws HttpError, IndexError, system errors of the disk, the signal's reason. */
+export async function fetchIndex(input: IndexInput, { signal }: TaskContext): Promise<IndexOutput> {
+  const { access, maxBytes, storedRevision, file } = input
+  const bytes = await downloadIndex(access, maxBytes, signal)
+  const revision = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+  if (revision === storedRevision) return undefined
+  try {
+    return { revision, ...(await writeIndex(bytes, access, { file, signal })) }
+  } catch (error) {
+    await rm(file, { force: true })
+    throw error
+  }
+}
+
+/** The bytes of a repository's index.yaml. @throws HttpError */
+export async function downloadIndex(access: HttpAccess, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+  await using client = new HttpClient(access, signal)
+  const address = new URL(access.url)
+  address.pathname = `${address.pathname.replace(/\/+$/, '')}/index.yaml`
+  return client.get(address.href, {
+    bytes: maxBytes,
+    message: `the answer of ${withoutSecrets(address.href)} is more than ${maxBytes} bytes: index exceeds the maximum index file size of ${maxBytes} bytes`,
+  })
+}
+
+interface Target {
+  readonly file: string
+  readonly signal: AbortSignal
+}
+
+async function writeIndex(bytes: Buffer, access: HttpAccess, target: Target): Promise<Omit<FetchedIndex, 'revision'>> {
+  try {
+    return await write(chartsIn(bytes), target)
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error
+    return await write(wholeIndex(bytes, access, error), target)
+  }
+}
+
+/** The charts of an index in any form. @throws IndexError that says what Helm says. */
+function wholeIndex(bytes: Buffer, { url }: HttpAccess, unsplit: BuildError): Iterable<IndexedChart> {
+  if (/^\s*<(?:!doctype|html|\?xml)/i.test(bytes.toString('latin1', 0, 512)))
+    throw new IndexError(
+      `what ${withoutSecrets(url)}index.yaml answers is a page in HTML or XML, not the index of a Helm repository`,
+    )
+  if (bytes.length > largestInOneGo)
+    throw new IndexError(
+      `${unsplit.message}, and with ${bytes.length} bytes it is too large to be read in another: write it by helm repo index`,
+    )
+  try {
+    const index = parseIndex(bytes.toString('utf8'))
+    return [...index].sort(([a], [b]) => (a < b ? -1 : 1))
+  } catch (error) {
+    throw new IndexError(messageOf(error), { cause: error })
+  }
+}
+
+async function write(charts: Iterable<IndexedChart>, { file, signal }: Target): Promise<Omit<FetchedIndex, 'revision'>> {
+  const hash = createHash('sha256')
+  const stream = createWriteStream(file, { mode: 0o600 })
+  const done = finished(stream)
+  done.catch(() => {}) // awaited below, or the error that is thrown says more
+  let sizeBytes = 0
+  try {
+    for (const piece of indexToJson(charts)) {
+      signal.throwIfAborted()
+      const data = Buffer.from(piece)
+      hash.update(data)
+      sizeBytes += data.length
+      if (!stream.write(data)) await Promise.race([once(stream, 'drain'), done])
+      // Other tasks share the thread.
+      await turn()
+    }
+    stream.end()
+    await done
+  } catch (error) {
+    stream.destroy()
+    throw error
+  }
+  return { digest: `sha256:${hash.digest('hex')}`, sizeBytes }
+}
