@@ -25,6 +25,7 @@ import { createMetrics, type Metrics } from './runtime/metrics.ts'
 import type { Environment } from './runtime/reconcile.ts'
 import { WorkerPool } from './runtime/workers.ts'
 import { gitRepositoryLoop } from './source/gitrepository.ts'
+import { helmRepositoryLoop } from './source/helmrepository.ts'
 
 const mostWarnings = 1_000
 
@@ -157,7 +158,7 @@ function warnOnce(log: Logger): (warning: string) => void {
 
 function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
   const loops: AnyLoop[] = []
-  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop))
+  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
   if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop({ actions, storageIn: releaseStorage, renderOf })))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)

@@ -8,6 +8,7 @@ import { buildTask } from './kustomize/build-task.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
 import { serveTasks } from './runtime/workers.ts'
 import { fetchArtifact, fetchTask } from './source/fetch.ts'
+import { fetchIndex, indexTask } from './source/helm-index.ts'
 
 serveTasks({
   [buildTask.name]: buildManifests,
@@ -17,5 +18,6 @@ serveTasks({
   [crdsTask.name]: readCrds,
   [renderTask.name]: renderRelease,
   [fetchTask.name]: fetchArtifact,
+  [indexTask.name]: fetchIndex,
   [unpackTask.name]: unpackArtifact,
 })

@@ -3,6 +3,7 @@ import { alertKind } from './alert.ts'
 import { gitRepositoryKind } from './gitrepository.ts'
 import { helmChartKind } from './helmchart.ts'
 import { helmReleaseKind } from './helmrelease.ts'
+import { helmRepositoryKind } from './helmrepository.ts'
 import type { KindDefinition } from './kind.ts'
 import { kustomizationKind } from './kustomization.ts'
 import { ociRepositoryKind } from './ocirepository.ts'
@@ -11,6 +12,7 @@ import { receiverKind } from './receiver.ts'
 
 export const kinds: readonly KindDefinition[] = [
   gitRepositoryKind,
+  helmRepositoryKind,
   helmChartKind,
   ociRepositoryKind,
   kustomizationKind,
