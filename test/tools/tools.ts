@@ -24,15 +24,17 @@ export type Tool =
   | 'kube-controller-manager'
   | 'kustomize'
   | 'helm'
+  | 'helm3'
   | 'helm-oracle'
   | 'nats-server'
+  | 'registry'
 
 export type Say = (line: string) => void
 
 /** How a tool is built: all tools of one module and folder are built by one command, which shares what they have in common. */
 interface Recipe {
   readonly folder: string
-  readonly module: 'kube' | 'kustomize' | 'helm' | 'nats'
+  readonly module: 'kube' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
@@ -72,8 +74,21 @@ const recipes: { readonly [T in Tool]: Recipe } = {
     package: 'helm.sh/helm/v4/cmd/helm',
     ldflags: helmFlags,
   },
+  // The major version before, which many still use.
+  helm3: {
+    folder: 'helm-v3.22.0',
+    module: 'helm3',
+    package: 'helm.sh/helm/v3/cmd/helm',
+    ldflags: '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
+  },
   // Our own program: the number goes up when its source changes.
   'helm-oracle': { folder: 'helm-oracle-v4.3.1-1', module: 'helm', package: './oracle', ldflags: helmFlags },
+  registry: {
+    folder: 'registry-v3.1.2',
+    module: 'registry',
+    package: 'github.com/distribution/distribution/v3/cmd/registry',
+    ldflags: '',
+  },
   'nats-server': { folder: 'nats-server-v2.11.8', module: 'nats', package: 'github.com/nats-io/nats-server/v2', ldflags: '' },
 }
 
