@@ -1,6 +1,6 @@
 /** What Prometheus reads from the whole program while it works. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { type Family, parseScrape, type Series } from '../tools/prometheus.ts'
+import { type Family, parseScrape, type Series } from '../tools/scrape.ts'
 import { type Cluster, hasCondition, isReady, openCluster, type Sluice } from './harness.ts'
 
 let cluster: Cluster

@@ -27,6 +27,9 @@ export type Tool =
   | 'helm3'
   | 'helm-oracle'
   | 'nats-server'
+  | 'prometheus'
+  | 'promtool'
+  | 'kube-state-metrics'
   | 'registry'
 
 export type Say = (line: string) => void
@@ -34,11 +37,13 @@ export type Say = (line: string) => void
 /** How a tool is built: all tools of one module and folder are built by one command, which shares what they have in common. */
 interface Recipe {
   readonly folder: string
-  readonly module: 'kube' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry'
+  readonly module: 'kube' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry' | 'prometheus' | 'kube-state-metrics'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
   readonly ldflags: string
+  /** Build tags. */
+  readonly tags?: string
 }
 
 const kubernetesVersion = 'v1.36.3'
@@ -52,6 +57,17 @@ function kubernetes(command: string): Recipe {
     module: 'kube',
     package: `k8s.io/kubernetes/cmd/${command}`,
     ldflags: kubernetesFlags,
+  }
+}
+
+/** Of the kinds of service discovery only Kubernetes', which Debian's lacks: the others are most of what would be compiled. */
+function prometheus(command: string): Recipe {
+  return {
+    folder: 'prometheus-v3.15.0',
+    module: 'prometheus',
+    package: `github.com/prometheus/prometheus/cmd/${command}`,
+    ldflags: '-X github.com/prometheus/common/version.Version=3.15.0',
+    tags: 'remove_all_sd,enable_kubernetes_sd',
   }
 }
 
@@ -90,6 +106,14 @@ const recipes: { readonly [T in Tool]: Recipe } = {
     ldflags: '',
   },
   'nats-server': { folder: 'nats-server-v2.11.8', module: 'nats', package: 'github.com/nats-io/nats-server/v2', ldflags: '' },
+  prometheus: prometheus('prometheus'),
+  promtool: prometheus('promtool'),
+  'kube-state-metrics': {
+    folder: 'kube-state-metrics-v2.19.1',
+    module: 'kube-state-metrics',
+    package: 'k8s.io/kube-state-metrics/v2',
+    ldflags: '',
+  },
 }
 
 /** The newest archive of that minor version; its etcd and API server are a patch release behind what we build. */
@@ -244,7 +268,8 @@ function programOf(packagePath: string): string {
 
 async function goBuild(recipe: Recipe, packages: readonly string[], output: string): Promise<void> {
   const cwd = join(dirname(fileURLToPath(import.meta.url)), recipe.module)
-  const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', `-s -w ${recipe.ldflags}`, '-o', `${output}/`, ...packages]
+  const flags = ['-trimpath', '-buildvcs=false', `-tags=${recipe.tags ?? ''}`, `-ldflags=-s -w ${recipe.ldflags}`]
+  const args = ['build', ...flags, '-o', `${output}/`, ...packages]
   const env = { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' }
   const child = spawn('go', args, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
