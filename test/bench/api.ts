@@ -44,6 +44,11 @@ export async function openApi({ server, token, caFile }: { server: string; token
   }
 }
 
+/** The annotation that asks for a run at once, as a patch. */
+export function requestedAt(token: string): object {
+  return { metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': token } } }
+}
+
 /** The objects of one list, kept up to date by a watch. */
 export class Tracker {
   readonly #objects = new Map<string, Live>()
