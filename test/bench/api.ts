@@ -1,6 +1,7 @@
 /** A thin client of the API server for the benchmark: kubectl would take a good part of the two cores that are measured. */
 import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'undici'
 import type { Live, LiveEvent } from '../tools/watch.ts'
 
@@ -24,6 +25,11 @@ export async function openApi({ server, token, caFile }: { server: string; token
       ...(body && { body: JSON.stringify(body) }),
     })
     const text = await response.body.text()
+    // Storage of a CRD that is new may still be on its way.
+    if (response.statusCode === 429) {
+      await pause(Number(response.headers['retry-after'] ?? 1) * 1000)
+      return send(method, path, contentType, body)
+    }
     if (response.statusCode >= 300) throw new Error(`${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`)
     return JSON.parse(text)
   }

@@ -4,15 +4,18 @@
  * `--flag concurrent=4`.
  */
 import { parseArgs } from 'node:util'
+import { benchChartIndexes } from './chart-indexes.ts'
 import { benchEvents } from './events.ts'
 import { benchKustomizations } from './kustomizations.ts'
 import { printTable, type Row } from './measure.ts'
+import { benchReleases } from './releases.ts'
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: ['kustomizations', 'events'] },
+    only: { type: 'string', multiple: true, default: ['kustomizations', 'releases', 'indexes', 'events'] },
     apps: { type: 'string', default: '500' },
     chain: { type: 'string', default: '20' },
+    releases: { type: 'string', multiple: true, default: ['50', '500'] },
     events: { type: 'string', default: '5000' },
     flag: { type: 'string', multiple: true, default: ['concurrent=20'] },
   },
@@ -26,10 +29,18 @@ const flags = Object.fromEntries(values.flag.map((flag) => [flag.split('=')[0] ?
 const quoted = [
   '| *Flux 2.9 (quoted): cold sync* | *66* | *75* | *44* | *503 in all, 190 of their own* | | | *226 s with default settings* |',
   '| *Flux 2.9 (quoted): no-op of all* | *64* | | | | *25 a Kustomization* | | |',
+  '| *Flux 2.9 (quoted): install of 50 HelmReleases* | *10.4* | *10* | | | | | |',
+  '| *Flux 2.9 (quoted): no-op of 50 HelmReleases* | *1.7* | | | | | | |',
+  '| *Flux 2.9 (quoted): upgrade of 50 HelmReleases* | *12.8* | *16* | | | | | |',
+  '| *Flux 2.9 (quoted): Helm index of 5,000 entries* | *1.1* | | | | | | |',
 ]
 
 const parts: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   kustomizations: () => benchKustomizations({ apps: Number(values.apps), chain: Number(values.chain) }, flags),
+  async *releases() {
+    for (const count of values.releases) yield* benchReleases(Number(count), flags)
+  },
+  indexes: () => benchChartIndexes(flags),
   events: () => benchEvents(Number(values.events), flags),
 }
 

@@ -1,6 +1,5 @@
 /** What the benchmark syncs: small applications of eight objects each, and a chain of dependencies. */
-
-export const namespace = 'bench'
+import { namespace } from './cluster.ts'
 
 /** `app-007`. */
 export function appName(index: number): string {

@@ -4,34 +4,27 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'undici'
-import { startControlPlane } from '../tools/control-plane.ts'
-import { installCrds } from '../tools/crds.ts'
 import { startSluice } from '../tools/sluice.ts'
-import { openApi } from './api.ts'
-import { namespace } from './content.ts'
+import { namespace, startBenchCluster } from './cluster.ts'
 import { Meter, type Row } from './measure.ts'
 
 const connections = 16
 const perSecond = 1_000
-const notifications = `/apis/notification.toolkit.fluxcd.io/v1beta3/namespaces/${namespace}`
 
 export async function* benchEvents(count: number, flags: Readonly<Record<string, string>>): AsyncIterable<Row> {
   await using resources = new AsyncDisposableStack()
-  const controlPlane = resources.use(await startControlPlane())
-  await installCrds(controlPlane.kubectl)
-  await controlPlane.kubectl('create', 'namespace', namespace)
+  const { controlPlane, api, path } = resources.use(await startBenchCluster())
   const service = resources.use(await countingService())
-  const api = resources.use(await openApi(controlPlane))
   const apiVersion = 'notification.toolkit.fluxcd.io/v1beta3'
   const metadata = { name: 'all', namespace }
   const eventSources = [{ kind: 'Kustomization', name: '*' }]
-  await api.create(`${notifications}/providers`, {
+  await api.create(path(apiVersion, 'providers'), {
     apiVersion,
     kind: 'Provider',
     metadata,
     spec: { type: 'generic', address: service.address },
   })
-  await api.create(`${notifications}/alerts`, {
+  await api.create(path(apiVersion, 'alerts'), {
     apiVersion,
     kind: 'Alert',
     metadata,

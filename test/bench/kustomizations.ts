@@ -1,17 +1,13 @@
 /** Kustomizations of one GitRepository: cold, again, after a commit, and one after the other. */
-import { startControlPlane } from '../tools/control-plane.ts'
-import { installCrds } from '../tools/crds.ts'
 import { startGitServer } from '../tools/git-server.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 import { Repository } from '../tools/repository.ts'
 import { startSluice } from '../tools/sluice.ts'
 import { isReady } from '../tools/watch.ts'
-import { type Api, openApi, requestedAt, Tracker } from './api.ts'
-import { appName, gitRepository, kustomization, linkName, namespace, repositoryFiles, settingsOf } from './content.ts'
+import { type Api, requestedAt, type Tracker } from './api.ts'
+import { startBenchCluster } from './cluster.ts'
+import { appName, gitRepository, kustomization, linkName, repositoryFiles, settingsOf } from './content.ts'
 import { Meter, type Row } from './measure.ts'
-
-const sources = `/apis/source.toolkit.fluxcd.io/v1/namespaces/${namespace}/gitrepositories`
-const kustomizations = `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${namespace}/kustomizations`
 
 export interface Sizes {
   readonly apps: number
@@ -24,26 +20,26 @@ interface Bench {
   readonly tracker: Tracker
   readonly repository: Repository
   readonly names: readonly string[]
+  /** Paths. */
+  readonly sources: string
+  readonly kustomizations: string
 }
 
 export async function* benchKustomizations(sizes: Sizes, flags: Readonly<Record<string, string>>): AsyncIterable<Row> {
   await using resources = new AsyncDisposableStack()
-  const controlPlane = resources.use(await startControlPlane())
-  await installCrds(controlPlane.kubectl)
-  await controlPlane.kubectl('create', 'namespace', namespace)
+  const { controlPlane, api, path, follow } = resources.use(await startBenchCluster())
   const root = await temporaryDirectory('git')
   const git = resources.use(await startGitServer({ root }))
   const repository = await Repository.create(root, 'bench')
   await repository.commit(repositoryFiles(sizes), `${sizes.apps} applications`)
-  const api = resources.use(await openApi(controlPlane))
+  const sources = path('source.toolkit.fluxcd.io/v1', 'gitrepositories')
+  const kustomizations = path('kustomize.toolkit.fluxcd.io/v1', 'kustomizations')
   // Everything is there before Sluice starts: a client that creates 500 objects would be measured otherwise.
   await api.create(sources, gitRepository(git.url('bench')))
   const names = Array.from({ length: sizes.apps }, (_, index) => appName(index))
   await Promise.all(names.map((name) => api.create(kustomizations, kustomization(name, `./apps/${name}`))))
-  const ended = new AbortController()
-  resources.defer(() => ended.abort())
-  const tracker = await Tracker.follow(api, kustomizations, ended.signal)
-  const bench = { api, tracker, repository, names }
+  const tracker = await follow(kustomizations)
+  const bench = { api, tracker, repository, names, sources, kustomizations }
 
   const { meter, row } = await Meter.fromStart(
     controlPlane,
@@ -62,14 +58,14 @@ export async function* benchKustomizations(sizes: Sizes, flags: Readonly<Record<
   yield await meter.measure(`chain of ${sizes.chain} by dependsOn`, () => chain(bench, sizes))
 }
 
-async function noOp({ api, tracker, names }: Bench): Promise<string> {
+async function noOp({ api, tracker, names, kustomizations }: Bench): Promise<string> {
   const token = new Date().toISOString()
   await Promise.all(names.map((name) => api.patch(`${kustomizations}/${name}`, requestedAt(token))))
   await tracker.untilAll(names, (object) => object.status?.lastHandledReconcileAt === token && isReady()(object))
   return ''
 }
 
-async function oneAppCommit({ api, tracker, repository, names }: Bench): Promise<string> {
+async function oneAppCommit({ api, tracker, repository, names, sources }: Bench): Promise<string> {
   const app = appName(0)
   const startedAt = performance.now()
   const commit = await repository.commit({ [`apps/${app}/settings.yaml`]: settingsOf(app, 'second') }, 'one app')
@@ -80,7 +76,7 @@ async function oneAppCommit({ api, tracker, repository, names }: Bench): Promise
   return `the app itself after ${first.toFixed(2)} s`
 }
 
-async function chain({ api, tracker }: Bench, sizes: Sizes): Promise<string> {
+async function chain({ api, tracker, kustomizations }: Bench, sizes: Sizes): Promise<string> {
   const links = Array.from({ length: sizes.chain }, (_, index) => linkName(index))
   const startedAt = performance.now()
   // Last first: each has to wait for the one before.
