@@ -26,6 +26,8 @@ const defaultInterval = '1m'
 const failures = ['FetchFailed', 'StorageOperationFailed']
 /** Name that stays with the newest index. */
 const link = 'index.yaml'
+const deprecatedTls =
+  'warning: specifying TLS authentication data via `.spec.secretRef` is deprecated, please use `.spec.certSecretRef` instead'
 /** How long an index may take to be read and written: a thread that is still busy after that is ended. */
 const parseTimeoutMs = 5 * 60_000
 
@@ -75,12 +77,12 @@ async function accessOf(object: HelmRepository, context: HelmContext): Promise<H
   } catch (error) {
     throw invalid(messageOf(error))
   }
-  try {
-    return await helmAccess(object, context)
-  } catch (error) {
+  const access = await helmAccess(object, context).catch((error: unknown) => {
     context.signal.throwIfAborted()
     throw failed('FetchFailed', 'AuthenticationFailed', messageOf(error), { context, cause: error })
-  }
+  })
+  if (access.hasDeprecatedTls) context.log.info({}, deprecatedTls)
+  return access
 }
 
 interface Fetch {
