@@ -33,8 +33,7 @@ export async function writeChecked(
   body: AsyncIterable<Uint8Array>,
   { file, maxBytes, digest }: Download & { readonly digest: string },
 ): Promise<number> {
-  const [algorithm = '', wanted] = digest.split(':')
-  const hash = createHash(algorithm)
+  const hash = createHash(algorithmOf(digest))
   let size = 0
   async function* measured(): AsyncIterable<Uint8Array> {
     for await (const chunk of body) {
@@ -45,17 +44,8 @@ export async function writeChecked(
     }
   }
   await pipeline(measured, createWriteStream(file, { mode: 0o600 }))
-  const found = hash.digest('hex')
-  if (found !== wanted) throw corrupt('the blob', digest, `${algorithm}:${found}`)
+  assertSame(`${algorithmOf(digest)}:${hash.digest('hex')}`, digest)
   return size
-}
-
-function corrupt(what: string, wanted: string, found: string): OciError {
-  return new OciError('corrupt', `${what} is not what its digest ${wanted} stands for: it has ${found}`)
-}
-
-function tooLarge(maxBytes: number): OciError {
-  return new OciError('tooLarge', `the registry sends more than ${maxBytes} bytes`)
 }
 
 export function digestOf(body: Buffer): string {
@@ -63,8 +53,20 @@ export function digestOf(body: Buffer): string {
 }
 
 /** @throws OciError `corrupt` */
-export function assertDigest(body: Buffer, digest: string, what: string): void {
-  const [algorithm = '', wanted] = digest.split(':')
-  const found = createHash(algorithm).update(body).digest('hex')
-  if (found !== wanted) throw corrupt(what, digest, `${algorithm}:${found}`)
+export function assertDigest(body: Buffer, digest: string): void {
+  const algorithm = algorithmOf(digest)
+  assertSame(`${algorithm}:${createHash(algorithm).update(body).digest('hex')}`, digest)
+}
+
+function algorithmOf(digest: string): string {
+  return digest.slice(0, digest.indexOf(':'))
+}
+
+function assertSame(found: string, wanted: string): void {
+  if (found === wanted) return
+  throw new OciError('corrupt', `the registry sent content with the digest ${found} where ${wanted} was asked for`)
+}
+
+function tooLarge(maxBytes: number): OciError {
+  return new OciError('tooLarge', `the registry sends more than ${maxBytes} bytes`)
 }

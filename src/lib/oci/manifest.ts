@@ -19,26 +19,27 @@ export interface Manifest {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** The digest of the image for linux/amd64 (or for none in particular) in an index; undefined for what is no index, or has no such image. */
-export function imageOf({ manifests }: Readonly<Record<string, unknown>>): string | undefined {
+/**
+ * The digest of the image for linux/amd64 (or for none in particular) in an index; undefined for what is no index.
+ * @throws OciError `corrupt` for an index without such an image. `what` names it.
+ */
+export function imageOf({ manifests }: Readonly<Record<string, unknown>>, what: string): string | undefined {
   if (!Array.isArray(manifests)) return undefined
   const fits = (platform: unknown) => !isRecord(platform) || (platform.os === 'linux' && platform.architecture === 'amd64')
   const found: unknown = manifests.filter(isRecord).find(({ platform }) => fits(platform))?.digest
-  return typeof found === 'string' && isDigest(found) ? found : undefined
+  if (typeof found === 'string' && isDigest(found)) return found
+  throw new OciError('corrupt', `${what} is an index of ${manifests.length} images, none of which is for linux/amd64`)
 }
 
-/** @throws OciError `corrupt` for an index, and for layers without a digest. `what` names it. */
+/** @throws OciError `corrupt` for what has no layers, and for layers without a digest. `what` names it. */
 export function manifestOf(value: Readonly<Record<string, unknown>>, contentType: string, what: string): Manifest {
   const mediaType = typeof value.mediaType === 'string' ? value.mediaType : contentType.replace(/;.*$/s, '').trim()
   if (!Array.isArray(value.layers))
-    throw new OciError(
-      'corrupt',
-      `${what} is an index or has no layers: an image manifest is needed, and this is ${mediaType || 'of no type'}`,
-    )
+    throw new OciError('corrupt', `${what} has no layers: an image manifest is needed, and this is ${mediaType || 'of no type'}`)
   return {
     mediaType,
     layers: value.layers.map((layer) => descriptorOf(layer, what)),
-    ...(value.config !== undefined && { config: descriptorOf(value.config, what) }),
+    ...(isRecord(value.config) && value.config.digest !== undefined && { config: descriptorOf(value.config, what) }),
     annotations: annotationsOf(value.annotations),
   }
 }

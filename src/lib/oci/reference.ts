@@ -1,4 +1,5 @@
 /** Addresses of artifacts in registries. Source: the OCI distribution specification; go-containerregistry for Docker Hub's names. */
+import { isIPv4 } from 'node:net'
 import { ParseError } from '../errors.ts'
 
 /** A repository of a registry: `ghcr.io` and `org/app`. */
@@ -38,23 +39,37 @@ export function parseReference(address: string): Reference {
   const host = named.slice(0, Math.max(slash, 0))
   const path = named.slice(slash + 1, colon > slash ? colon : undefined)
   if (slash < 0 || !hostPattern.test(host)) throw wrong(address, 'it must begin with the host of a registry')
-  if (!namePattern.test(path) || path.length > longestName)
-    throw wrong(address, `the name ${JSON.stringify(path)} may only have lower-case letters, digits and separators`)
+  assertName(address, path)
   if (tag !== undefined && !isTag(tag)) throw wrong(address, `${JSON.stringify(tag)} is no tag`)
   if (digest !== undefined && !isDigest(digest)) throw wrong(address, `${JSON.stringify(digest)} is no digest`)
   return { ...canonical(host, path), ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
 }
 
+/**
+ * Reads the address of a repository: `oci://<host>/<name>` with neither tag nor digest. What does not begin with something that can only be a
+ * host (it has a dot or a port, or is localhost) is a repository of Docker Hub.
+ * @throws ParseError that says which part is wrong.
+ * Source: go-containerregistry's name.NewRepository.
+ */
+export function parseRepository(address: string): RepositoryName {
+  const text = address.replace(/^oci:\/\//, '')
+  const slash = text.indexOf('/')
+  const host = text.slice(0, Math.max(slash, 0))
+  const hasHost = host === 'localhost' || /[.:]/.test(host)
+  const path = hasHost ? text.slice(slash + 1) : text
+  const extra = /[@:].*$/s.exec(path)?.[0]
+  if (extra !== undefined && (hasHost || slash >= 0))
+    throw wrong(address, `it must not contain a tag or a digest; remove ${JSON.stringify(extra)}`)
+  if (hasHost && !hostPattern.test(host)) throw wrong(address, `${JSON.stringify(host)} is no host with or without port`)
+  assertName(address, path)
+  return canonical(hasHost ? host : dockerHub, path)
+}
+
 /** Whether a registry is of this machine or of a private network: it may then do without TLS. Source: go-containerregistry's Registry.Scheme. */
 export function isLocalRegistry(host: string): boolean {
   const name = host.replace(/:\d+$/, '')
-  return (
-    /^10\.|^192\.168\.|^172\.(?:1[6-9]|2\d|3[01])\./.test(name) ||
-    name === 'localhost' ||
-    /\.local(?:host)?$/.test(name) ||
-    name === '127.0.0.1' ||
-    name === '[::1]'
-  )
+  const isPrivate = isIPv4(name) && /^(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))\./.test(name)
+  return isPrivate || host.startsWith('localhost:') || name.endsWith('.localhost') || name === '127.0.0.1' || name === '[::1]'
 }
 
 export function isTag(text: string): boolean {
@@ -63,6 +78,11 @@ export function isTag(text: string): boolean {
 
 export function isDigest(text: string): boolean {
   return digestPattern.test(text)
+}
+
+function assertName(address: string, path: string): void {
+  if (path.length <= longestName && namePattern.test(path)) return
+  throw wrong(address, `the name ${JSON.stringify(path)} may only have lower-case letters, digits and separators`)
 }
 
 /** Docker Hub has one name of its own, and repositories of its own without an owner. */
