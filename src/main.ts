@@ -1,7 +1,9 @@
 /** The operator: from flags to loops that run until a signal. Only wiring. */
 import { hostname } from 'node:os'
+import type { Actions } from './helm/action.ts'
 import { actions } from './helm/actions.ts'
 import { helmReleaseLoop } from './helm/helmrelease.ts'
+import { measured } from './helm/measured.ts'
 import { renderOf } from './helm/render.ts'
 import { releaseStorage } from './helm/storage.ts'
 import type { Applier } from './kube/applier.ts'
@@ -23,6 +25,7 @@ import { createLogger, type Logger } from './runtime/log.ts'
 import { runManager } from './runtime/manager.ts'
 import { createMetrics, type Metrics } from './runtime/metrics.ts'
 import type { Environment } from './runtime/reconcile.ts'
+import { storageUsage } from './runtime/storage-usage.ts'
 import { WorkerPool } from './runtime/workers.ts'
 import { gitRepositoryLoop } from './source/gitrepository.ts'
 import { helmRepositoryLoop } from './source/helmrepository.ts'
@@ -59,7 +62,10 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
   await using stack = new AsyncDisposableStack()
   const metrics = stack.adopt(createMetrics(), (created) => created.close())
   const client = stack.use(await connectClient(flags, metrics, log, env))
-  const workers = stack.adopt(new WorkerPool(workerEntry), (pool) => pool.close())
+  const workers = stack.adopt(
+    new WorkerPool(workerEntry, { onFinished: (task, result, ms) => metrics.taskFinished(task, result, ms / 1000) }),
+    (pool) => pool.close(),
+  )
   const host = env.HOSTNAME || hostname()
 
   // Two replicas may lead one controller each: the one that applies then downloads from the one that stores.
@@ -78,6 +84,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
       ...(env.SOURCE_CONTROLLER_LOCALHOST && { downloadHost: env.SOURCE_CONTROLLER_LOCALHOST }),
       clock: systemClock,
       workers,
+      onStored: ({ kind }, sizeBytes) => metrics.artifactStored(kind, sizeBytes),
     }),
     (store) => store.close(),
   )
@@ -115,6 +122,12 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
   const notifications = flags.controllers.includes('notification')
     ? stack.use(await Notifications.start(environment, recorder))
     : undefined
+  metrics.read({
+    workers: () => workers.reading(),
+    cachedObjects: () => informers.counts(),
+    waitingEvents: () => ({ ...recorder.waiting(), ...(notifications && { notification: notifications.waiting }) }),
+    ...(server && { storage: storageUsage(flags.storagePath, systemClock) }),
+  })
   if (server) listening(log, 'artifacts', flags.storageAddr, server.port)
   if (notifications) {
     listening(log, 'events', flags.eventsListenAddr, notifications.ports.events)
@@ -160,9 +173,14 @@ function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
-  if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop({ actions, storageIn: releaseStorage, renderOf })))
+  if (flags.controllers.includes('helm'))
+    loops.push(anyLoop(helmReleaseLoop({ actions: measuredActions(metrics), storageIn: releaseStorage, renderOf })))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
   return loops
+}
+
+function measuredActions(metrics: Metrics): Actions {
+  return measured(actions, (action, result, ms) => metrics.helmActed(action, result, ms / 1000))
 }
 
 function listening(log: Logger, server: string, address: string, port: number): void {

@@ -305,7 +305,7 @@ export class Acts {
 }
 
 /** What interrupted an action's wait, also where the action has wrapped it. */
-function interruptionOf(error: unknown): Preempted | undefined {
+export function interruptionOf(error: unknown): Preempted | undefined {
   if (error instanceof Preempted) return error
   return error instanceof Error && error.cause !== undefined ? interruptionOf(error.cause) : undefined
 }

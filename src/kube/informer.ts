@@ -70,6 +70,13 @@ export class Informers implements AsyncDisposable {
     return [...this.#informers.values()].map(({ kind, isSynced, lastError }) => ({ kind, synced: isSynced, error: lastError }))
   }
 
+  /** How many objects are kept, by kind; where a kind is kept in several forms, of all of them. */
+  counts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { kind, store } of this.#informers.values()) counts.set(kind.kind, (counts.get(kind.kind) ?? 0) + store.size)
+    return counts
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all([...this.#informers.values(), this.#definitions].map((informer) => informer?.close()))

@@ -25,7 +25,7 @@ import { commitStatusOf, masked, type ProviderSettings, readSettings } from './s
 export interface DispatcherOptions {
   readonly environment: Pick<Environment, 'client' | 'informers' | 'clock' | 'log'> & {
     readonly flags: Pick<Flags, 'noCrossNamespaceRefs' | 'rateLimitIntervalMs' | 'watchAllNamespaces' | 'runtimeNamespace'>
-    readonly metrics: Pick<Metrics, 'eventDropped'>
+    readonly metrics: Pick<Metrics, 'eventDropped' | 'notified'>
   }
   readonly recorder: Recorder
 }
@@ -96,6 +96,11 @@ export class Dispatcher {
     this.#waiting.push(event)
     this.#next()
     return 'accepted'
+  }
+
+  /** Events that were accepted and are not done with. */
+  get waiting(): number {
+    return this.#events
   }
 
   /** Resolves when everything that was accepted has been sent or given up. */
@@ -212,10 +217,11 @@ export class Dispatcher {
     try {
       const task = await this.#taskOf(event, alert)
       if (!task) return
-      settings = await this.#settingsOf(task)
-      const notify = initialized(task, settings)
+      const known = await this.#settingsOf(task)
+      settings = known
+      const notify = initialized(task, known)
       isReady = true
-      await this.#send(task.notification, notify, settings)
+      await this.#measured(task, () => this.#send(task.notification, notify, known))
     } catch (error) {
       if (this.#abort.signal.aborted) return
       const message = masked(messageOf(error), settings?.secrets ?? [])
@@ -286,6 +292,20 @@ export class Dispatcher {
       this.#warn(alert, 'MetadataAppendFailed', message, conflicts)
     }
     return { event: { ...event, metadata }, isCommitStatusUpdate: isCommitStatusUpdate(event) }
+  }
+
+  async #measured({ provider }: Task, send: () => Promise<void>): Promise<void> {
+    const { clock, metrics } = this.#options.environment
+    const startedMs = clock.monotonic()
+    const end = (result: 'success' | 'error') =>
+      metrics.notified(provider.spec.type, result, (clock.monotonic() - startedMs) / 1000)
+    try {
+      await send()
+      end('success')
+    } catch (error) {
+      if (!this.#abort.signal.aborted) end('error')
+      throw error
+    }
   }
 
   async #send(notification: Notification, notify: Notify, { timeoutMs, connection }: ProviderSettings): Promise<void> {

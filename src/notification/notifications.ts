@@ -4,14 +4,14 @@
  */
 import type { FluxEvent } from '../api/event.ts'
 import type { Recorder } from '../runtime/events.ts'
-import type { HttpServer } from '../runtime/metrics.ts'
 import type { Environment } from '../runtime/reconcile.ts'
 import type { Listening } from '../runtime/servers.ts'
+import type { HttpServer } from '../runtime/work-metrics.ts'
 import { Dispatcher } from './dispatch.ts'
 import { eventIntake } from './intake.ts'
 import { Issuers } from './issuers.ts'
 import { ReceiverServer } from './receiver-server.ts'
-import { type Handler, serve } from './serve.ts'
+import { type Call, type Handler, serve } from './serve.ts'
 
 /** What is on its way when the process ends has this long to arrive. */
 const graceMs = 2_000
@@ -48,6 +48,11 @@ export class Notifications implements AsyncDisposable {
     return { events: events ?? 0, receivers: receivers ?? 0 }
   }
 
+  /** Events that were taken and are not done with. */
+  get waiting(): number {
+    return this.#dispatcher.waiting
+  }
+
   /** Takes an event of this process. */
   accept(event: FluxEvent): void {
     this.#dispatcher.accept(event)
@@ -67,13 +72,21 @@ export class Notifications implements AsyncDisposable {
     const { flags, log } = this.#environment
     const receivers = new ReceiverServer({ environment: this.#environment, issuers: this.#issuers, signal: this.#abort.signal })
     const intake = eventIntake((event) => this.#dispatcher.accept(event), log)
-    this.#servers.push(await this.#serve(flags.eventsListenAddr, intake, ['event', '/']))
-    this.#servers.push(await this.#serve(flags.receiverAddr, (call) => receivers.handle(call), ['receiver', '/hook/']))
+    const serving = { address: flags.receiverAddr, handler: (call: Call) => receivers.handle(call) }
+    // Paths that are of no Receiver are all one: callers could make up any number of series.
+    const hookOf = (target: string) => (flags.exportHttpPathMetrics && receivers.has(target) ? target : '/hook/')
+    this.#servers.push(await this.#serve({ address: flags.eventsListenAddr, handler: intake }, 'event', () => '/'))
+    this.#servers.push(await this.#serve(serving, 'receiver', hookOf))
   }
 
-  #serve(address: string, handler: Handler, metered: readonly [HttpServer, string]): Promise<Listening> {
+  /** `labelOf` is what calls of a target are counted as. */
+  #serve(
+    serving: { readonly address: string; readonly handler: Handler },
+    server: HttpServer,
+    labelOf: (target: string) => string,
+  ): Promise<Listening> {
     const { log, metrics } = this.#environment
-    return serve({ address, handler, log, observe: () => metrics.httpCall(...metered) })
+    return serve({ ...serving, log, observe: (target) => metrics.httpCall(server, labelOf(target)) })
   }
 
   async #close(ms: number): Promise<void> {

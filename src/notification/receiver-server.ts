@@ -47,6 +47,11 @@ export class ReceiverServer {
     this.#requests = new RunRequests({ ...environment, noCrossNamespaceRefs: environment.flags.noCrossNamespaceRefs, signal })
   }
 
+  /** Whether calls of this target are for a Receiver. */
+  has(target: string): boolean {
+    return this.#byPath(target).length > 0
+  }
+
   /** Answers are empty: whoever is refused learns no more than that. Source: handlePayload. */
   async handle(call: Call): Promise<Answer> {
     const { environment, signal } = this.#options

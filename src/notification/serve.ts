@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { messageOf } from '../lib/errors.ts'
 import type { Logger } from '../runtime/log.ts'
-import type { HttpAnswer } from '../runtime/metrics.ts'
 import { type Listening, parseAddress } from '../runtime/servers.ts'
+import type { HttpAnswer } from '../runtime/work-metrics.ts'
 
 export interface Call {
   readonly method: string
@@ -26,8 +26,8 @@ export interface ServeOptions {
   readonly address: string
   readonly handler: Handler
   readonly log: Logger
-  /** Told that a call has begun; what it returns is told of the answer. */
-  readonly observe: () => (answer: HttpAnswer) => void
+  /** Told that a call of a target has begun; what it returns is told of the answer. */
+  readonly observe: (target: string) => (answer: HttpAnswer) => void
   /** How long the headers of a call may take; 10 seconds when absent. */
   readonly headersTimeoutMs?: number
 }
@@ -65,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
 
 async function respond(request: IncomingMessage, response: ServerResponse, options: ServeOptions): Promise<void> {
   const startedMs = performance.now()
-  const answered = options.observe()
+  const answered = options.observe(request.url ?? '/')
   const answer = await answerTo(request, options)
   answered({
     method: request.method ?? 'GET',

@@ -35,6 +35,8 @@ export interface ArtifactStoreOptions {
   readonly clock: Clock
   readonly workers: Workers
   readonly limits?: Partial<ArtifactLimits>
+  /** Told of each artifact that was stored. */
+  readonly onStored?: (owner: ArtifactOwner, sizeBytes: number) => void
 }
 
 /** What one artifact may cost. */
@@ -100,6 +102,7 @@ export class ArtifactStore implements Artifacts {
       await rm(staged.temporaryFile, { force: true })
       throw new Error(`failed to store artifact ${path}: ${diskTrouble(error) ?? messageOf(error)}`, { cause: error })
     }
+    this.#options.onStored?.(owner, staged.sizeBytes)
     return {
       digest: staged.digest,
       path,

@@ -82,6 +82,11 @@ export class EventRecorder implements Recorder {
     else if (!this.#webhook.push(posting)) this.#options.metrics.eventDropped('webhook', 'full')
   }
 
+  /** Events that are on their way, by sink. */
+  waiting(): { readonly kubernetes: number; readonly webhook: number } {
+    return { kubernetes: this.#kubernetes.size, webhook: this.#webhook.size }
+  }
+
   /** Sends what is queued, for at most `graceMs`, and ends. */
   async close(graceMs = 0): Promise<void> {
     if (this.#abort.signal.aborted) return
@@ -275,6 +280,10 @@ class Lane<T> {
   constructor(hands: number, work: (item: T) => Promise<void>) {
     this.#hands = hands
     this.#work = work
+  }
+
+  get size(): number {
+    return this.#items.length + this.#busy
   }
 
   /** False when the queue is full. */

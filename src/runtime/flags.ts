@@ -14,6 +14,8 @@ export interface Flags {
   /** Where the notification loop listens for events of other programs. */
   readonly eventsListenAddr: string
   readonly receiverAddr: string
+  /** Calls of Receivers are counted by their paths. */
+  readonly exportHttpPathMetrics: boolean
   /** How long an event is not told again. */
   readonly rateLimitIntervalMs: number
   readonly storagePath: string
@@ -106,6 +108,7 @@ const flagSpecs: readonly FlagSpec[] = [
       { env: 'EVENTS_ADDR' },
     ],
     ['receiverAddr', 'string', ':9292', 'The address the webhook receiver endpoint binds to.'],
+    ['export-http-path-metrics', 'bool', 'false', 'Label the metrics of calls of Receivers with their paths.'],
     ['rate-limit-interval', 'duration', '5m', 'How long an event that was told is not told again.', { min: 1 }],
     ['health-addr', 'string', ':9440', 'The address the health endpoint binds to.'],
     ['storage-path', 'string', '/data', 'The local storage path.', { env: 'STORAGE_PATH' }],
@@ -166,7 +169,6 @@ const flagSpecs: readonly FlagSpec[] = [
     ['kube-api-burst', 'int', '300', 'Accepted and not needed, as --kube-api-qps.'],
     ['token-cache-max-size', 'int', '100', 'Size of the cache of cloud tokens.'],
     ['token-cache-max-duration', 'duration', '1h', 'Longest time a cloud token is cached.'],
-    ['export-http-path-metrics', 'bool', 'false', 'Label the metrics of calls with their paths.'],
     ['reconciliation-timeout', 'duration', '10m', 'Longest reconcile of an ArtifactGenerator.'],
     [
       'graceful-shutdown-timeout',
@@ -366,6 +368,7 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     watchConfigsLabelSelector: text('watch-configs-label-selector'),
     noCrossNamespaceRefs: truth('no-cross-namespace-refs'),
     noRemoteBases: truth('no-remote-bases'),
+    exportHttpPathMetrics: truth('export-http-path-metrics'),
     helmIndexMaxSize: number('helm-index-max-size'),
     helmChartMaxSize: number('helm-chart-max-size'),
     helmChartFileMaxSize: number('helm-chart-file-max-size'),

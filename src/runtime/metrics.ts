@@ -1,7 +1,12 @@
-/** All metrics, declared once. Upstream's names keep upstream's labels, so that existing dashboards work. */
+/**
+ * All metrics, declared once: here those of runs, queues and requests, with readings.ts and work-metrics.ts the rest. Upstream's names
+ * keep upstream's labels, so that existing dashboards work.
+ */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Key } from '../api/object.ts'
 import { keyText } from '../api/object.ts'
+import { exportReadings, type Readings } from './readings.ts'
+import { type WorkMetrics, workMetrics } from './work-metrics.ts'
 
 /** How a run ended. */
 export type RunResult = 'success' | 'error' | 'stalled' | 'waiting' | 'preempted' | 'suspended' | 'deleted'
@@ -39,7 +44,7 @@ export interface QueueReport {
   readonly unfinishedSeconds: () => number
 }
 
-export interface Metrics {
+export interface Metrics extends WorkMetrics {
   /** Prometheus text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -62,19 +67,9 @@ export interface Metrics {
   apiRequest(report: ApiRequestReport): void
   leader(lease: string, isLeader: boolean): void
   eventDropped(sink: 'kubernetes' | 'webhook' | 'notification', reason: 'full' | 'rate' | 'failed'): void
-  /** A call of one of the notification controller's servers has begun; returns what to call when it was answered. */
-  httpCall(server: HttpServer, handler: string): (answer: HttpAnswer) => void
+  /** What is read whenever metrics are asked for. Called once. */
+  read(readings: Readings): void
   close(): void
-}
-
-/** Part of the metrics' names. */
-export type HttpServer = 'event' | 'receiver'
-
-export interface HttpAnswer {
-  readonly method: string
-  readonly code: number
-  readonly durationSeconds: number
-  readonly sizeBytes: number
 }
 
 const loopProbeMs = 50
@@ -84,6 +79,7 @@ export function createMetrics(): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
+  goMetrics(registry)
 
   const reconciles = new Counter({
     name: 'flux_reconcile_count',
@@ -247,35 +243,8 @@ export function createMetrics(): Metrics {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5],
     registers,
   })
-  const httpServers = { event: httpMetrics('event', 'events'), receiver: httpMetrics('receiver', 'webhook receiver') }
   const stopProbe = probeEventLoop((seconds) => loopDelay.observe(seconds))
   const appliedAs = new Map<string, string>()
-
-  /** Source: go-http-metrics as upstream sets it up. */
-  function httpMetrics(server: HttpServer, of: string) {
-    const labelNames = ['handler', 'method', 'code'] as const
-    const seconds = new Histogram({
-      name: `gotk_${server}_http_request_duration_seconds`,
-      help: `Latency of the calls of the ${of} server.`,
-      labelNames,
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
-      registers,
-    })
-    const bytes = new Histogram({
-      name: `gotk_${server}_http_response_size_bytes`,
-      help: `Size of the answers of the ${of} server.`,
-      labelNames,
-      buckets: exponential(100, 10, 8),
-      registers,
-    })
-    const inflight = new Gauge({
-      name: `gotk_${server}_http_requests_inflight`,
-      help: `Number of calls that the ${of} server is handling.`,
-      labelNames: ['handler'] as const,
-      registers,
-    })
-    return { seconds, bytes, inflight }
-  }
 
   function queueGauge(gauge: string, help: string, read: (queue: QueueReport) => number): void {
     new Gauge({
@@ -290,6 +259,7 @@ export function createMetrics(): Metrics {
   }
 
   return {
+    ...workMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
     declareKind(kind, workers, queue) {
@@ -338,15 +308,7 @@ export function createMetrics(): Metrics {
     },
     leader: (lease, isLeader) => leaders.set({ name: lease }, isLeader ? 1 : 0),
     eventDropped: (sink, reason) => dropped.inc({ sink, reason }),
-    httpCall(server, handler) {
-      const { seconds, bytes, inflight } = httpServers[server]
-      inflight.inc({ handler })
-      return ({ method, code, durationSeconds, sizeBytes }) => {
-        inflight.dec({ handler })
-        seconds.observe({ handler, method, code }, durationSeconds)
-        bytes.observe({ handler, method, code }, sizeBytes)
-      }
-    },
+    read: (readings) => exportReadings(registry, readings),
     close: stopProbe,
   }
 
@@ -371,6 +333,28 @@ function controllerRuntimeResult(result: RunResult, requeued: boolean, backoff: 
   if (result === 'preempted') return 'requeue'
   if (result === 'stalled' || backoff) return 'error'
   return requeued ? 'requeue_after' : 'success'
+}
+
+/**
+ * What Flux's dashboard of its controllers counts processes and memory by, under Go's names: it would show nothing else.
+ * Source: flux2-monitoring-example, control-plane.json.
+ */
+function goMetrics(registry: Registry): void {
+  const info = new Gauge({
+    name: 'go_info',
+    help: 'Always 1. Flux counts its controllers by this metric; the version is that of Node.js.',
+    labelNames: ['version'] as const,
+    registers: [registry],
+  })
+  info.set({ version: `node ${process.version}` }, 1)
+  new Gauge({
+    name: 'go_memstats_alloc_bytes',
+    help: 'Bytes in use of the heap of the main thread; the same as nodejs_heap_size_used_bytes, under the name that Flux has.',
+    registers: [registry],
+    collect() {
+      this.set(process.memoryUsage().heapUsed)
+    },
+  })
 }
 
 function exponential(start: number, factor: number, count: number): number[] {

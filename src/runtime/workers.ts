@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { parentPort, type ResourceLimits, Worker } from 'node:worker_threads'
+import type { PoolReading } from './readings.ts'
 
 /** A function that runs in the pool, known to both sides by its name. `worker.ts` maps names to functions. */
 export interface Task<In, Out> {
@@ -42,7 +43,11 @@ export interface WorkerPoolOptions {
   /** Tasks that may wait for a thread; more are refused. */
   readonly queueLimit?: number
   readonly resourceLimits?: ResourceLimits
+  /** Told of each task that ended, with the time since it was asked for. */
+  readonly onFinished?: (task: string, result: TaskResult, durationMs: number) => void
 }
+
+export type TaskResult = 'success' | 'error' | 'aborted'
 
 /** A task could not be run: too many are waiting, its thread crashed twice, it ran out of time, or the pool is closed. */
 export class WorkerError extends Error {
@@ -104,11 +109,33 @@ export class WorkerPool implements Workers {
 
   constructor(entry: URL, options: WorkerPoolOptions = {}) {
     this.#entry = entry
-    this.#options = { size: spareCores(), tasksPerThread: 8, queueLimit: 10_000, resourceLimits: threadMemory, ...options }
+    const defaults = { size: spareCores(), tasksPerThread: 8, queueLimit: 10_000, resourceLimits: threadMemory }
+    this.#options = { ...defaults, onFinished() {}, ...options }
+  }
+
+  /** For the metrics. */
+  reading(): PoolReading {
+    const running = [...this.#threads].reduce((sum, { jobs }) => sum + jobs.size, 0)
+    return { threads: this.#threads.size, running, waiting: this.#waiting.length }
   }
 
   /** @throws WorkerError when the pool cannot run it, `signal.reason` when aborted, else what the task threw. */
-  run<In, Out>(task: Task<In, Out>, input: In, options: TaskOptions = {}): Promise<Out> {
+  async run<In, Out>(task: Task<In, Out>, input: In, options: TaskOptions = {}): Promise<Out> {
+    const startedMs = performance.now()
+    let result: TaskResult = 'error'
+    try {
+      const output = await this.#run(task, input, options)
+      result = 'success'
+      return output
+    } catch (error) {
+      if (options.signal?.aborted) result = 'aborted'
+      throw error
+    } finally {
+      this.#options.onFinished(task.name, result, performance.now() - startedMs)
+    }
+  }
+
+  #run<In, Out>(task: Task<In, Out>, input: In, options: TaskOptions): Promise<Out> {
     return new Promise<unknown>((resolve, reject) => {
       options.signal?.throwIfAborted()
       if (this.#closed) throw new WorkerError(`task ${task.name} was not run: the worker pool is closed`)

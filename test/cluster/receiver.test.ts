@@ -76,6 +76,21 @@ describe('a Receiver', () => {
     expect(source.status?.lastHandledReconcileAt).toBe(source.metadata.annotations?.[requested])
   })
 
+  it('OBS-06 is counted by its path where that is asked for, and calls of made-up paths are counted as one', async () => {
+    await using cluster = await openCluster(inject('kubeconfig'), 'paths')
+    const sluice = await cluster.startSluice({ flags: { controllers: 'notification', 'export-http-path-metrics': 'true' } })
+    await cluster.apply(secret(), receiver('push', { events: ['push'] }))
+    const path = await pathOf(cluster, 'push')
+    for (const target of [path, '/hook/made-up', '/hook/invented']) await call(sluice, target, {})
+    const counted = (await sluice.metrics()).by('gotk_receiver_http_request_duration_seconds_count', 'handler')
+    expect(counted).toEqual(
+      new Map([
+        [path, 1],
+        ['/hook/', 2],
+      ]),
+    )
+  })
+
   it('NOT-RCV-03 NOT-RCV-08 F-RCV-02 tells its path when it is ready, and takes it back when the token goes', async () => {
     await using cluster = await openCluster(inject('kubeconfig'), 'receiver')
     const sluice = await cluster.startSluice()

@@ -204,6 +204,7 @@ describe('a service', () => {
     ])
     expect(world.events.get('Alert/all')?.[0]).toContain(message)
     expect(world.dropped).toEqual(['notification failed'])
+    expect(world.notified).toEqual(['generic error'])
   })
 
   it('NOT-PRV-11 F-NTF-01 that hangs is left alone when the time is up, and costs the others nothing', async () => {

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { eventIntake } from '../../src/notification/intake.ts'
 import { type Call, type Handler, serve } from '../../src/notification/serve.ts'
-import type { HttpAnswer } from '../../src/runtime/metrics.ts'
+import type { HttpAnswer } from '../../src/runtime/work-metrics.ts'
 import { keepingLogger } from '../runtime/artifact-fixtures.ts'
 
 const limit = 3 * 1024 * 1024

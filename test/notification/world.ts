@@ -25,6 +25,8 @@ export interface World {
   readonly reads: string[]
   /** What was dropped, as `sink reason`. */
   readonly dropped: string[]
+  /** What was measured, as `type result`. */
+  readonly notified: string[]
   put(...objects: KubeObject[]): void
 }
 
@@ -37,6 +39,7 @@ export function openWorld(flags: Partial<Flags> = {}): World {
   const patches: string[] = []
   const reads: string[] = []
   const dropped: string[] = []
+  const notified: string[] = []
   const storeOf = (kind: string) => {
     const store = stores.get(kind) ?? new ObjectStore<KubeObject>({ freeze: true })
     stores.set(kind, store)
@@ -82,7 +85,11 @@ export function openWorld(flags: Partial<Flags> = {}): World {
     clock,
     log,
     flags: { ...parsed.flags, ...flags },
-    metrics: { eventDropped: (sink: string, reason: string) => dropped.push(`${sink} ${reason}`), httpCall: () => () => {} },
+    metrics: {
+      eventDropped: (sink: string, reason: string) => dropped.push(`${sink} ${reason}`),
+      notified: (type: string, result: string) => notified.push(`${type} ${result}`),
+      httpCall: () => () => {},
+    },
   } as unknown as Environment
   return {
     clock,
@@ -92,6 +99,7 @@ export function openWorld(flags: Partial<Flags> = {}): World {
     patches,
     reads,
     dropped,
+    notified,
     recorder: {
       record({ kind, metadata }: FluxObject, _controller: string, { severity, reason, message, isLocal }: EventDraft) {
         const key = `${kind}/${metadata.name}`

@@ -90,12 +90,16 @@ describe('flags', () => {
       eventsAddr: '',
       eventsListenAddr: ':9091',
       receiverAddr: ':9292',
+      exportHttpPathMetrics: false,
       rateLimitIntervalMs: 300_000,
     })
-    expect(flags(['--events-addr=:9090', '--receiverAddr=:1', '--rate-limit-interval=1m'])).toMatchObject({
+    expect(
+      flags(['--events-addr=:9090', '--receiverAddr=:1', '--rate-limit-interval=1m', '--export-http-path-metrics']),
+    ).toMatchObject({
       eventsAddr: '',
       eventsListenAddr: ':9090',
       receiverAddr: ':1',
+      exportHttpPathMetrics: true,
       rateLimitIntervalMs: 60_000,
     })
     expect(flags(['--events-addr=http://n/'])).toMatchObject({ eventsAddr: 'http://n/', eventsListenAddr: ':9091' })

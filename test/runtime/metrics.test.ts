@@ -79,13 +79,68 @@ describe('metrics', () => {
     }
     expect(text).toMatch(/^process_cpu_seconds_total /m)
     expect(text).toMatch(/^process_resident_memory_bytes /m)
-    expect(text).not.toContain('go_memstats')
+    expect(text).toMatch(/^go_info\{version="node v\d+/m)
+    expect(text).toMatch(/^go_memstats_alloc_bytes \d{6,}$/m)
   })
 
   it('explain every metric', async () => {
     const text = await metricsOf().text()
     const helps = text.split('\n').filter((line) => line.startsWith('# HELP'))
     for (const help of helps) expect(help.split(' ').length).toBeGreaterThan(4)
+  })
+
+  it('measure tasks, artifacts, Helm actions and notifications', async () => {
+    const metrics = metricsOf()
+    metrics.taskFinished('kustomize/build', 'success', 0.2)
+    metrics.artifactStored('GitRepository', 1_000)
+    metrics.artifactStored('GitRepository', 500)
+    metrics.helmActed('upgrade', 'error', 40)
+    metrics.notified('slack', 'success', 0.3)
+    const text = await metrics.text()
+    for (const line of [
+      'flux_task_duration_seconds_bucket{le="0.25",task="kustomize/build",result="success"} 1',
+      'flux_artifacts_stored_total{kind="GitRepository"} 2',
+      'flux_artifacts_stored_bytes_total{kind="GitRepository"} 1500',
+      'flux_helm_action_duration_seconds_sum{action="upgrade",result="error"} 40',
+      'flux_notification_duration_seconds_count{type="slack",result="success"} 1',
+    ]) {
+      expect(text).toContain(line)
+    }
+  })
+
+  it('read what the parts of the process say of themselves each time', async () => {
+    const metrics = metricsOf()
+    const cached = new Map([['Secret', 3]])
+    let stored = 10
+    metrics.read({
+      workers: () => ({ threads: 1, running: 2, waiting: 3 }),
+      cachedObjects: () => cached,
+      waitingEvents: () => ({ kubernetes: 4 }),
+      storage: async () => ({ stored, size: 100, available: 50 }),
+    })
+    expect(await lines(metrics, /^flux_(cached|worker|events_waiting|artifact_storage)/)).toEqual([
+      'flux_worker_threads 1',
+      'flux_worker_tasks{state="running"} 2',
+      'flux_worker_tasks{state="waiting"} 3',
+      'flux_artifact_storage_used_bytes 10',
+      'flux_artifact_storage_size_bytes 100',
+      'flux_artifact_storage_available_bytes 50',
+      'flux_cached_objects{kind="Secret"} 3',
+      'flux_events_waiting{sink="kubernetes"} 4',
+    ])
+    cached.delete('Secret')
+    stored = 20
+    expect(await lines(metrics, /^flux_(cached_objects|artifact_storage_used)/)).toEqual(['flux_artifact_storage_used_bytes 20'])
+  })
+
+  it('OBS-06 count calls by the methods that there are, whatever callers make up', async () => {
+    const metrics = metricsOf()
+    for (const method of ['POST', 'BREW'])
+      metrics.httpCall('receiver', '/hook/')({ method, code: 200, durationSeconds: 0.1, sizeBytes: 0 })
+    expect(await lines(metrics, /^gotk_receiver_http_request_duration_seconds_count/)).toEqual([
+      'gotk_receiver_http_request_duration_seconds_count{handler="/hook/",method="POST",code="200"} 1',
+      'gotk_receiver_http_request_duration_seconds_count{handler="/hook/",method="other",code="200"} 1',
+    ])
   })
 
   it('show one apply status for each Kustomization: the last', async () => {

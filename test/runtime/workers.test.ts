@@ -35,6 +35,20 @@ describe('worker pool', () => {
     expect(await pool.run(thread, undefined)).not.toBe(0)
   })
 
+  it('tells of each task that ended, and how many run and wait', async () => {
+    const told: string[] = []
+    const pool = poolOf({ tasksPerThread: 1, onFinished: (task, result, ms) => told.push(`${task} ${result} ${ms > 0}`) })
+    await pool.run(double, 21)
+    await pool.run(named('refuse'), undefined).catch(() => {})
+    const abort = new AbortController()
+    const running = pool.run(untilAborted, undefined, { signal: abort.signal })
+    const waiting = pool.run(double, 1, { signal: abort.signal })
+    expect(pool.reading()).toEqual({ threads: 1, running: 1, waiting: 1 })
+    abort.abort()
+    await Promise.allSettled([running, waiting])
+    expect(told).toEqual(['double success true', 'refuse error true', 'untilAborted aborted true', 'double aborted true'])
+  })
+
   it('rebuilds an error with its name, message, fields and cause', async () => {
     const error = await poolOf()
       .run(named('refuse'), undefined)
