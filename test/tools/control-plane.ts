@@ -218,7 +218,8 @@ function rsaKey(): string {
   return privateKey.export({ type: 'pkcs1', format: 'pem' }).toString()
 }
 
-function kubeconfigText({ server, token, ca }: { server: string; token: string; ca: string }): string {
+/** A kubeconfig with one cluster and one user. `server` is a URL, `ca` PEM. */
+export function kubeconfigText({ server, token, ca }: { server: string; token: string; ca: string }): string {
   return JSON.stringify(
     {
       apiVersion: 'v1',

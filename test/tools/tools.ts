@@ -22,6 +22,11 @@ export type Tool =
   | 'kube-apiserver'
   | 'kubectl'
   | 'kube-controller-manager'
+  | 'kube-scheduler'
+  | 'kube-proxy'
+  | 'kubelet'
+  | 'coredns'
+  | 'pause'
   | 'kustomize'
   | 'helm'
   | 'helm3'
@@ -37,7 +42,7 @@ export type Say = (line: string) => void
 /** How a tool is built: all tools of one module and folder are built by one command, which shares what they have in common. */
 interface Recipe {
   readonly folder: string
-  readonly module: 'kube' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry' | 'prometheus' | 'kube-state-metrics'
+  readonly module: 'kube' | 'node' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry' | 'prometheus' | 'kube-state-metrics'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
@@ -78,6 +83,11 @@ const recipes: { readonly [T in Tool]: Recipe } = {
   'kube-apiserver': kubernetes('kube-apiserver'),
   kubectl: kubernetes('kubectl'),
   'kube-controller-manager': kubernetes('kube-controller-manager'),
+  'kube-scheduler': kubernetes('kube-scheduler'),
+  'kube-proxy': kubernetes('kube-proxy'),
+  kubelet: kubernetes('kubelet'),
+  coredns: { folder: 'coredns-v1.14.7-1', module: 'node', package: './coredns', ldflags: '' },
+  pause: { folder: 'pause-1', module: 'node', package: './pause', ldflags: '' },
   kustomize: {
     folder: 'kustomize-v5.8.1',
     module: 'kustomize',
@@ -97,7 +107,7 @@ const recipes: { readonly [T in Tool]: Recipe } = {
     package: 'helm.sh/helm/v3/cmd/helm',
     ldflags: '-X helm.sh/helm/v3/internal/version.version=v3.22.0',
   },
-  // Our own program: the number goes up when its source changes.
+  // As with coredns and pause, our own program: the last number goes up when its source changes.
   'helm-oracle': { folder: 'helm-oracle-v4.3.1-1', module: 'helm', package: './oracle', ldflags: helmFlags },
   registry: {
     folder: 'registry-v3.1.2',
@@ -161,7 +171,7 @@ async function lookUp(tool: Tool, say: Say): Promise<string | undefined> {
 }
 
 /** Where built and downloaded tools are kept, outside of the work tree. */
-function toolsDirectory(): string {
+export function toolsDirectory(): string {
   const own = process.env.SLUICE_TOOLS
   return own || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sluice', 'tools')
 }

@@ -1,0 +1,158 @@
+/**
+ * Images for machines without docker and a registry: built by buildah from what Debian's and npm's registries have, and kept as
+ * archives in the cache of the tools.
+ */
+import { access, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run, temporaryDirectory } from '../../test/tools/processes.ts'
+import { findTool, type Say, toolsDirectory } from '../../test/tools/tools.ts'
+import { pauseImage } from './configuration.ts'
+import { providePackages } from './packages.ts'
+
+export interface Build {
+  /** Name and tag of the image: `localhost/sluice:e2e`. */
+  readonly image: string
+  /** The folder that the Dockerfile copies from. */
+  readonly context: string
+  /** `<context>/Dockerfile` when absent. */
+  readonly dockerfile?: string
+  readonly args?: Readonly<Record<string, string>>
+}
+
+/** The image that holds the namespaces of each pod, as an archive. */
+export async function pauseArchive(say: Say): Promise<string> {
+  const archive = join(imagesDirectory(), 'pause-1.tar')
+  if (await exists(archive)) return archive
+  const context = await temporaryDirectory('pause')
+  await cp(await findTool('pause', say), join(context, 'pause'))
+  await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n')
+  await buildImage({ image: pauseImage, context }, say)
+  await saveImage(pauseImage, archive)
+  return archive
+}
+
+/**
+ * The images that ours are built on, made where they are not there yet (a minute): `build` is Debian with Node, npm and Git, `runtime` has
+ * the libraries that Node needs and certificates, and no shell.
+ */
+export async function baseImages(say: Say): Promise<{ readonly build: string; readonly runtime: string }> {
+  await providePackages(['buildah', 'mmdebstrap'], say)
+  const { node, npm } = await nodeVersions()
+  const images = { build: `localhost/sluice-build-base:${node}`, runtime: `localhost/sluice-runtime-base:${node}` }
+  if (!(await hasImage(images.build))) {
+    say(`making ${images.build} from Debian's packages and npm's`)
+    const context = await temporaryDirectory('build-base')
+    await packageOf(`node-linux-${architecture()}@${node}`, join(context, 'node'))
+    await packageOf(`npm@${npm}`, join(context, 'npm'))
+    await debianRoot('essential', ['libstdc++6', 'ca-certificates', 'git'], join(context, 'root.tar'))
+    await writeFile(join(context, 'Dockerfile'), buildBase)
+    await buildImage({ image: images.build, context }, say)
+  }
+  if (!(await hasImage(images.runtime))) {
+    say(`making ${images.runtime} from Debian's packages`)
+    const context = await temporaryDirectory('runtime-base')
+    await debianRoot('extract', ['base-files', 'libc6', 'libstdc++6', 'libgcc-s1'], join(context, 'root.tar'))
+    await writeFile(join(context, 'Dockerfile'), runtimeBase(images.build))
+    await buildImage({ image: images.runtime, context }, say)
+  }
+  return images
+}
+
+const buildBase = `FROM scratch
+ADD root.tar /
+COPY node/bin/node /usr/local/bin/node
+COPY npm /usr/local/lib/node_modules/npm
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+CMD ["node"]
+`
+
+function runtimeBase(build: string): string {
+  return `FROM ${build} AS build
+FROM scratch
+ADD root.tar /
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+ENV PATH=/usr/local/bin:/usr/bin:/bin
+`
+}
+
+const authorities = '/etc/ssl/certs/ca-certificates.crt'
+
+/** Builds a Dockerfile with buildah; layers are kept, so that what has not changed is not built again. */
+export async function buildImage({ image, context, dockerfile, args = {} }: Build, say: Say): Promise<void> {
+  await providePackages(['buildah'], say)
+  // Steps reach the package registries through the host's network, and trust whom the host trusts.
+  const trust = (await exists(authorities))
+    ? ['--volume', '/etc/ssl/certs:/etc/ssl/certs:ro', '--env', `NODE_EXTRA_CA_CERTS=${authorities}`]
+    : []
+  await buildah([
+    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...trust],
+    ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+    ...['--file', dockerfile ?? join(context, 'Dockerfile'), context],
+  ])
+}
+
+/** Writes an OCI archive that containerd and docker read. */
+export async function saveImage(image: string, archive: string): Promise<void> {
+  await mkdir(join(archive, '..'), { recursive: true })
+  const unfinished = `${archive}.${process.pid}`
+  await buildah(['push', '--quiet', '--disable-compression', image, `oci-archive:${unfinished}:${image}`])
+  await rename(unfinished, archive)
+}
+
+async function hasImage(image: string): Promise<boolean> {
+  return buildah(['inspect', '--type', 'image', image]).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Buildah with a storage of its own: the user's images are nobody else's business. */
+export function buildah(args: readonly string[]): Promise<string> {
+  const storage = join(imagesDirectory(), 'buildah')
+  return run('buildah', ['--root', join(storage, 'root'), '--runroot', join(storage, 'run'), ...args])
+}
+
+function imagesDirectory(): string {
+  return join(toolsDirectory(), 'images')
+}
+
+/** A Debian root file system; without what a container never reads. */
+async function debianRoot(variant: 'essential' | 'extract', packages: readonly string[], tar: string): Promise<void> {
+  const { VERSION_CODENAME: suite = 'bookworm' } = Object.fromEntries(
+    (await readFile('/etc/os-release', 'utf8')).split('\n').map((line) => line.split('=')),
+  ) as Record<string, string>
+  const sources = '/etc/apt/sources.list.d/debian.sources'
+  const without = ['doc', 'man', 'locale'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
+  const include = `--include=${packages.join(',')}`
+  const from = (await exists(sources)) ? sources : '/etc/apt/sources.list'
+  await run('mmdebstrap', ['--quiet', `--variant=${variant}`, include, ...without, suite, tar, from])
+}
+
+/** Unpacks a package of npm's registry. */
+async function packageOf(name: string, folder: string): Promise<void> {
+  const work = await temporaryDirectory('npm-pack')
+  await mkdir(folder, { recursive: true })
+  const [packed] = JSON.parse(await run('npm', ['pack', '--json', name], { cwd: work })) as [{ filename: string }]
+  await run('tar', ['xzf', join(work, packed.filename), '-C', folder, '--strip-components=1'])
+  await rm(work, { recursive: true })
+}
+
+/** The Node that package.json pins, and the npm that wrote the lock file. */
+async function nodeVersions(): Promise<{ node: string; npm: string }> {
+  const { devDependencies } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+    devDependencies: { node: string }
+  }
+  return { node: devDependencies.node, npm: '11.19.1' }
+}
+
+function architecture(): string {
+  return process.arch === 'arm64' ? 'arm64' : 'x64'
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
