@@ -1,6 +1,5 @@
 /** The objects of a release in the cluster: written, taken over, deleted. Source: helm pkg/kube/client.go, pkg/action/validate.go. */
 import { displayName, gvkOf, type KubeObject, type ObjectRef, refOf } from '../api/object.ts'
-import { appliedPatch } from '../kube/known.ts'
 import { desiredObject } from '../kube/normalize.ts'
 import { mapPooled } from '../kube/pool.ts'
 import { masked } from '../kube/refusal.ts'
@@ -9,14 +8,8 @@ import type { Release } from '../lib/chart/index.ts'
 import { type KindOrder, sortByKind, uninstallOrder } from '../lib/chart/order.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ActionContext } from './action.ts'
+import { fieldManager, type Item, type Method, writeItem } from './write.ts'
 
-/** An object of a release, at its place. */
-export interface Item {
-  readonly ref: ObjectRef
-  readonly object: KubeObject
-}
-
-export const fieldManager = 'helm-controller'
 const requestsAtOnce = 16
 
 type ReleaseName = Pick<Release, 'name' | 'namespace'>
@@ -58,42 +51,37 @@ async function placed(object: KubeObject, { labels, namespace }: Marks, { client
   return { ref: refOf(desired), object: desired }
 }
 
-export interface ApplyOptions {
+export interface ApplyOptions extends Method {
+  /** What the release before wrote. */
+  readonly before: readonly Item[]
   /** Gets what was not there before. It grows as things go, so that it also counts after a failure. */
   readonly created?: Item[] | undefined
-  /** The release before was not written by server-side apply: what it wrote becomes ours, or what the new one leaves out would stay. */
-  readonly claims?: boolean
 }
 
 /**
- * Writes objects by server-side apply and takes their fields over, kinds one after the other.
+ * Writes objects, kinds one after the other.
  * @throws Error naming each object that the API server refuses.
  */
-export async function applyItems(items: readonly Item[], context: ActionContext, options: ApplyOptions = {}): Promise<void> {
+export async function applyItems(
+  items: readonly Item[],
+  { before, created, ...method }: ApplyOptions,
+  context: ActionContext,
+): Promise<void> {
+  const { client, signal } = context
+  const originals = new Map(before.map(({ ref, object }) => [identityOf(ref), object]))
   for (const group of inGroups(items)) {
     const failures: string[] = []
     await mapPooled(group, poolOf(context), async (item) => {
       try {
-        await applyItem(item, context, options)
+        if (created && !(await client.find(item.ref, { metadataOnly: true, signal }))) created.push(item)
+        await writeItem(item, { ...method, before: originals.get(identityOf(item.ref)) }, context)
       } catch (error) {
-        context.signal.throwIfAborted()
+        signal.throwIfAborted()
         failures.push(`${displayName(item.ref)}: ${masked(messageOf(error), item.object)}`)
       }
     })
     if (failures.length > 0) throw new Error(failures.join(' && '))
   }
-}
-
-async function applyItem(
-  { ref, object }: Item,
-  { client, signal }: ActionContext,
-  { created, claims }: ApplyOptions,
-): Promise<void> {
-  const live = created || claims ? await client.find(ref, { metadataOnly: true, signal }) : undefined
-  if (!live) created?.push({ ref, object })
-  const patch = claims && live ? appliedPatch(live.metadata, fieldManager) : []
-  if (patch.length > 0) await client.jsonPatch(ref, patch, { fieldManager, metadataOnly: true, signal })
-  await client.apply(object, { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal })
 }
 
 /** Neighbours of one kind: a kind begins when the one before it has been written. */

@@ -4,16 +4,22 @@ import { isCrd } from '../kube/stages.ts'
 import { ApiError } from '../kube/transport.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ActionContext, Desired } from './action.ts'
-import { fieldManager, type Item } from './apply.ts'
 import { originLabels } from './postrender.ts'
-import { untilReady } from './wait.ts'
+import { untilHealthy } from './wait.ts'
+import { type Item, type Method, writeItem } from './write.ts'
 
 export type CrdsPolicy = 'Skip' | 'Create' | 'CreateReplace'
 
 const establishedWithinMs = 60_000
 
+export interface CrdsOptions {
+  readonly policy: CrdsPolicy
+  readonly method: Pick<Method, 'serverSide'>
+}
+
 /** @throws Error naming the CRD that is refused, or not established in time. */
-export async function applyCrds(desired: Desired, policy: CrdsPolicy, context: ActionContext): Promise<void> {
+export async function applyCrds(desired: Desired, options: CrdsOptions, context: ActionContext): Promise<void> {
+  const { policy } = options
   if (policy === 'Skip') return
   const documents = await context.render.crds(desired)
   const others = documents.filter((document) => !isCrd(document)).map((document) => displayName(refOf(document)))
@@ -24,26 +30,27 @@ export async function applyCrds(desired: Desired, policy: CrdsPolicy, context: A
   const written: Item[] = []
   for (const document of documents.filter(isCrd)) {
     const object = labelled(document, context)
-    if (await applyCrd(object, policy, context)) written.push({ ref: refOf(object), object })
+    const item = { ref: refOf(object), object }
+    if (await applyCrd(item, options, context)) written.push(item)
   }
   if (written.length === 0) return
-  await untilReady(written, { timeoutMs: establishedWithinMs, forJobs: false }, context).catch((error) => {
+  await untilHealthy(written, { timeoutMs: establishedWithinMs, forJobs: false }, context).catch((error) => {
     throw new Error(`failed to wait for CustomResourceDefinition(s): ${messageOf(error)}`, { cause: error })
   })
   for (const { object } of written) context.client.discovery.forget(groupOf(object))
 }
 
 /** Whether it was written. */
-async function applyCrd(object: KubeObject, policy: CrdsPolicy, { client, signal }: ActionContext): Promise<boolean> {
-  const { name } = object.metadata
+async function applyCrd(item: Item, { policy, method: { serverSide } }: CrdsOptions, context: ActionContext): Promise<boolean> {
+  const { client, signal } = context
   try {
-    if (policy === 'Create' && (await client.find(refOf(object), { metadataOnly: true, signal }))) return false
-    await client.apply(object, { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal })
+    if (policy === 'Create' && (await client.find(item.ref, { metadataOnly: true, signal }))) return false
+    await writeItem(item, { serverSide, replaces: true, before: item.object }, context)
     return true
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
     const verb = policy === 'Create' ? 'create' : 'update'
-    throw new Error(`failed to ${verb} CustomResourceDefinition ${name}: ${messageOf(error)}`, { cause: error })
+    throw new Error(`failed to ${verb} CustomResourceDefinition ${item.ref.name}: ${messageOf(error)}`, { cause: error })
   }
 }
 

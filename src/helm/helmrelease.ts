@@ -20,7 +20,7 @@ import { Ledger, ownConditions } from './ledger.ts'
 import { ReleaseRun } from './release-run.ts'
 import type { Scope } from './scope.ts'
 import { SeenRevisions } from './seen.ts'
-import { releaseNameOf, releaseNamespaceOf, storageNamespaceOf } from './settings.ts'
+import { releaseNameOf, releaseNamespaceOf, storageNamespaceOf, withDefaults } from './settings.ts'
 import { uninstall } from './uninstall.ts'
 import { composeValues, ValuesError } from './values.ts'
 import { dependencyReady, sourceChanged, valuesChanged } from './watches.ts'
@@ -61,10 +61,6 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
 
 const unsupported: readonly UnsupportedField<HelmRelease>[] = [
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
-  { field: 'spec.waitStrategy.name: legacy', isUsed: ({ spec }) => spec.waitStrategy?.name === 'legacy' },
-  { field: 'spec.install.serverSideApply: false', isUsed: ({ spec }) => spec.install?.serverSideApply === false },
-  { field: 'spec.upgrade.serverSideApply: disabled', isUsed: ({ spec }) => spec.upgrade?.serverSideApply === 'disabled' },
-  { field: 'spec.rollback.serverSideApply: disabled', isUsed: ({ spec }) => spec.rollback?.serverSideApply === 'disabled' },
 ]
 
 const remoteUninstall =
@@ -91,10 +87,10 @@ class Run {
   #rule: ActionContext['healthRule']
 
   constructor(hr: HelmRelease, context: Context<HelmRelease>, parts: HelmParts & Memory) {
-    this.#hr = hr
+    this.#hr = withDefaults(hr, context.flags)
     this.#context = context
     this.#parts = parts
-    this.#ledger = new Ledger(hr, context)
+    this.#ledger = new Ledger(this.#hr, context)
   }
 
   /** @throws Waiting for a dependency or the chart, Stalled for a spec that cannot work, Retryable for the rest. */

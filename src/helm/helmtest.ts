@@ -16,7 +16,8 @@ export async function test(context: ActionContext): Promise<Release> {
   const filters = spec.test?.filters ?? []
   try {
     const selects = ({ name }: { readonly name: string }) => isSelected(name, filters)
-    await runHooks('test', revision, { timeoutMs: timeoutMsOf(spec, 'test'), selects }, context)
+    const method = { serverSide: last.applyMethod === 'ssa' }
+    await runHooks('test', revision, { timeoutMs: timeoutMsOf(spec, 'test'), method, selects }, context)
   } catch (error) {
     await revision.update()
     throw new ActionError(messageOf(error), { cause: error, release: revision.release })

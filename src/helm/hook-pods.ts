@@ -5,7 +5,7 @@ import { messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
 import { redactText } from '../runtime/log.ts'
 import type { ActionContext } from './action.ts'
-import type { Item } from './apply.ts'
+import type { Item } from './write.ts'
 
 const mostLines = 10
 const longestLine = 500

@@ -4,16 +4,18 @@ import type { Release, ReleaseHook } from '../lib/chart/index.ts'
 import { compareText } from '../lib/chart/order.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ActionContext } from './action.ts'
-import { fieldManager, hookItems, type Item } from './apply.ts'
+import { hookItems } from './apply.ts'
 import { failedPods } from './hook-pods.ts'
 import { type Revision, timeText } from './revision.ts'
 import { untilCompleted, untilGone } from './wait.ts'
+import { createItem, fieldManager, type Item, type Method } from './write.ts'
 
 export type HookEvent = `${'pre' | 'post'}-${'install' | 'upgrade' | 'rollback' | 'delete'}` | 'test'
 
 export interface HookOptions {
   /** For each hook. */
   readonly timeoutMs: number
+  readonly method: Pick<Method, 'serverSide'>
   readonly selects?: (hook: ReleaseHook) => boolean
 }
 
@@ -60,7 +62,7 @@ async function runHook(
   note({ startedAt, phase: 'Running' })
   await revision.update()
   try {
-    await create(items, context).catch((error) => {
+    await create(items, options.method, context).catch((error) => {
       throw new Error(`warning: Hook ${event} ${given.path} failed: ${messageOf(error)}`, { cause: error })
     })
     await untilCompleted(items, options.timeoutMs, context)
@@ -81,9 +83,11 @@ function replaceHook(revision: Revision, { path, name, kind }: ReleaseHook, chan
   revision.change({ hooks: revision.release.hooks.map((hook) => (isSame(hook) ? changed : hook)) })
 }
 
-async function create(items: readonly Item[], { client, signal }: ActionContext): Promise<void> {
-  for (const { object } of items) {
-    await client.apply(object, { fieldManager, fieldValidation: 'Strict', metadataOnly: true, signal })
+async function create(items: readonly Item[], { serverSide }: HookOptions['method'], context: ActionContext): Promise<void> {
+  const { client, signal } = context
+  for (const item of items) {
+    if (serverSide) await client.apply(item.object, { fieldManager, fieldValidation: 'Strict', metadataOnly: true, signal })
+    else await createItem(item, context)
   }
 }
 

@@ -3,23 +3,26 @@
 import type { Release } from '../lib/chart/index.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ActionContext, Desired } from './action.ts'
-import { applyItems, checkOwnership, createNamespace, type Item, itemsOf } from './apply.ts'
+import { applyItems, checkOwnership, createNamespace, itemsOf } from './apply.ts'
 import { applyCrds } from './crds.ts'
 import { runHooks } from './hooks.ts'
 import { Revision, timeText, withoutRevision } from './revision.ts'
-import { timeoutMsOf } from './settings.ts'
+import { installMethodOf, timeoutMsOf } from './settings.ts'
 import { untilReady } from './wait.ts'
+import type { Item, Method } from './write.ts'
 
 interface Prepared {
   readonly revision: Revision
   readonly items: readonly Item[]
+  readonly method: Method
 }
 
 /** @throws ActionError */
 export async function install(desired: Desired, context: ActionContext): Promise<Release> {
-  const { revision, items } = await withoutRevision('', () => prepare(desired, context))
+  const prepared = await withoutRevision('', () => prepare(desired, context))
+  const { revision } = prepared
   try {
-    await perform(revision, items, context)
+    await perform(prepared, context)
   } catch (error) {
     throw await revision.fail(`Release "${context.release.name}" failed: ${messageOf(error)}`, error)
   }
@@ -31,8 +34,9 @@ export async function install(desired: Desired, context: ActionContext): Promise
 async function prepare(desired: Desired, context: ActionContext): Promise<Prepared> {
   const { spec, release, render, signal } = context
   const given = spec.install ?? {}
+  const method = installMethodOf(given)
   signal.throwIfAborted()
-  await applyCrds(desired, given.crds ?? 'Create', context).catch((error) => {
+  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context).catch((error) => {
     throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
   })
   const version = await nextVersion(context)
@@ -64,12 +68,12 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
       config: desired.values,
       manifest: rendered.manifest,
       hooks: rendered.hooks,
-      applyMethod: 'ssa',
+      applyMethod: method.serverSide ? 'ssa' : 'csa',
     },
     context,
   )
   await revision.create()
-  return { revision, items }
+  return { revision, items, method }
 }
 
 async function own(items: readonly Item[], context: ActionContext): Promise<void> {
@@ -94,18 +98,19 @@ async function nextVersion(context: ActionContext): Promise<number> {
   return last.version + 1
 }
 
-async function perform(revision: Revision, items: readonly Item[], context: ActionContext): Promise<void> {
+async function perform({ revision, items, method }: Prepared, context: ActionContext): Promise<void> {
   const { spec } = context
   const { disableHooks, disableWait, disableWaitForJobs } = spec.install ?? {}
   const timeoutMs = timeoutMsOf(spec, 'install')
   const hooks = async (event: 'pre-install' | 'post-install') => {
     if (disableHooks) return
-    await runHooks(event, revision, { timeoutMs }, context).catch((error) => {
+    await runHooks(event, revision, { timeoutMs, method }, context).catch((error) => {
       throw new Error(`failed ${event}: ${messageOf(error)}`, { cause: error })
     })
   }
   await hooks('pre-install')
-  await applyItems(items, context)
+  // Of what is there already nothing is known that has to go.
+  await applyItems(items, { ...method, before: items }, context)
   if (!disableWait) await untilReady(items, { timeoutMs, forJobs: !disableWaitForJobs }, context)
   await hooks('post-install')
 }

@@ -2,15 +2,17 @@
 import type { Release } from '../lib/chart/index.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { ActionContext, ActionError } from './action.ts'
-import { applyItems, deleteCreated, deleteLeft, type Item, itemsOf, missingFrom } from './apply.ts'
+import { applyItems, deleteCreated, deleteLeft, itemsOf, missingFrom } from './apply.ts'
 import { runHooks } from './hooks.ts'
 import { Revision, supersedeDeployed, timeText, withoutRevision } from './revision.ts'
-import { timeoutMsOf } from './settings.ts'
+import { methodOf, timeoutMsOf } from './settings.ts'
 import { untilReady } from './wait.ts'
+import type { Item, Method } from './write.ts'
 
 interface Prepared {
   readonly revision: Revision
   readonly current: Release
+  readonly method: Method
 }
 
 /** Which step failed decides how the revision before counts. */
@@ -18,12 +20,13 @@ type Step = 'apply' | 'other'
 
 /** @throws ActionError */
 export async function rollback(version: number, context: ActionContext): Promise<Release> {
-  const { revision, current } = await withoutRevision('', () => prepare(version, context))
+  const prepared = await withoutRevision('', () => prepare(version, context))
+  const { revision } = prepared
   const progress: { step: Step; readonly created: Item[] } = { step: 'other', created: [] }
   try {
-    await perform({ revision, current }, progress, context)
+    await perform(prepared, progress, context)
   } catch (error) {
-    throw await failed({ revision, current }, { ...progress, error }, context)
+    throw await failed(prepared, { ...progress, error }, context)
   }
   await supersedeDeployed(revision.release, context)
   revision.changeInfo({ status: 'deployed' })
@@ -38,6 +41,7 @@ async function prepare(version: number, context: ActionContext): Promise<Prepare
   const [current] = history
   const target = history.find((revision) => revision.version === version)
   if (!current || !target) throw new Error(`release has no ${version} version`)
+  const method = methodOf(context.spec.rollback ?? {}, target)
   const { firstDeployed } = current.info
   const { notes } = target.info
   const { labels: _, ...unlabelled } = target
@@ -55,16 +59,16 @@ async function prepare(version: number, context: ActionContext): Promise<Prepare
         rollbackRevision: version,
         ...(notes && { notes }),
       },
-      applyMethod: 'ssa',
+      applyMethod: method.serverSide ? 'ssa' : 'csa',
     },
     context,
   )
   await revision.create()
-  return { revision, current }
+  return { revision, current, method }
 }
 
 async function perform(
-  { revision, current }: Prepared,
+  { revision, current, method }: Prepared,
   progress: { step: Step; readonly created: Item[] },
   context: ActionContext,
 ): Promise<void> {
@@ -73,16 +77,13 @@ async function perform(
   const timeoutMs = timeoutMsOf(spec, 'rollback')
   const before = await itemsOf(current.manifest, current, context)
   const after = await itemsOf(revision.release.manifest, revision.release, context)
-  if (!disableHooks) await runHooks('pre-rollback', revision, { timeoutMs }, context)
+  if (!disableHooks) await runHooks('pre-rollback', revision, { timeoutMs, method }, context)
   progress.step = 'apply'
-  await applyItems(after, context, {
-    created: cleanupOnFail ? progress.created : undefined,
-    claims: current.applyMethod !== 'ssa',
-  })
+  await applyItems(after, { ...method, before, created: cleanupOnFail ? progress.created : undefined }, context)
   await deleteLeft(missingFrom(before, after), context)
   progress.step = 'other'
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
-  if (!disableHooks) await runHooks('post-rollback', revision, { timeoutMs }, context)
+  if (!disableHooks) await runHooks('post-rollback', revision, { timeoutMs, method }, context)
 }
 
 async function failed(

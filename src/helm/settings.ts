@@ -2,7 +2,23 @@
 import { createHash } from 'node:crypto'
 import type { HelmRelease, HelmReleaseSpec } from '../api/helmrelease.ts'
 import type { Key } from '../api/object.ts'
+import type { Release } from '../lib/chart/index.ts'
 import { parseDuration } from '../lib/duration.ts'
+import type { Flags } from '../runtime/flags.ts'
+import type { Method } from './write.ts'
+
+/**
+ * A HelmRelease with what the flags say where its spec says nothing: `--default-service-account`, and the gate UseHelm3Defaults.
+ * Upgrades and rollbacks follow the revision before, whatever the gate says.
+ * Source: helm-controller internal/action/{install,wait,post_render}.go, internal/kube/impersonate.go.
+ */
+export function withDefaults(hr: HelmRelease, flags: Pick<Flags, 'defaultServiceAccount' | 'featureGates'>): HelmRelease {
+  const serviceAccountName = hr.spec.serviceAccountName || flags.defaultServiceAccount
+  const spec = { ...hr.spec, ...(serviceAccountName && { serviceAccountName }) }
+  if (!flags.featureGates.get('UseHelm3Defaults')) return { ...hr, spec }
+  const { waitStrategy = { name: 'legacy' }, postRenderStrategy = 'nohooks', install } = spec
+  return { ...hr, spec: { ...spec, waitStrategy, postRenderStrategy, install: { serverSideApply: false, ...install } } }
+}
 
 const longestName = 53
 const hashLength = 12
@@ -45,6 +61,23 @@ export function timeoutMsOf(spec: HelmReleaseSpec, action?: ActionName): number 
 
 /** What was tried last: a failure is remedied as it says. */
 export type ReleaseAction = 'install' | 'upgrade'
+
+/**
+ * How an upgrade or rollback writes objects: as told, or as the revision was written that it goes by.
+ * Source: internal/action/{upgrade,rollback}.go.
+ */
+export function methodOf(
+  { serverSideApply = 'auto', force }: Pick<NonNullable<HelmReleaseSpec['upgrade']>, 'serverSideApply' | 'force'>,
+  { applyMethod }: Pick<Release, 'applyMethod'>,
+): Method {
+  const serverSide = serverSideApply === 'auto' ? applyMethod === 'ssa' : serverSideApply === 'enabled'
+  return { serverSide, replaces: force ?? false }
+}
+
+/** What an installation writes objects with. */
+export function installMethodOf({ serverSideApply, disableTakeOwnership }: NonNullable<HelmReleaseSpec['install']>): Method {
+  return { serverSide: serverSideApply ?? true, heals: !disableTakeOwnership }
+}
 
 export interface Remediation {
   /** Negative: without limit. */

@@ -20,6 +20,8 @@ export async function uninstall(context: ActionContext): Promise<Release | undef
   if (last.info.status === 'uninstalled') return keepHistory ? last : purge(history, context)
 
   const timeoutMs = timeoutMsOf(spec, 'uninstall')
+  // However the release was written.
+  const method = { serverSide: true }
   const revision = new Revision(last, context)
   revision.changeInfo({
     status: 'uninstalling',
@@ -29,14 +31,14 @@ export async function uninstall(context: ActionContext): Promise<Release | undef
   const failures: string[] = []
   let cause: unknown
   try {
-    if (!disableHooks) await runHooks('pre-delete', revision, { timeoutMs }, context)
+    if (!disableHooks) await runHooks('pre-delete', revision, { timeoutMs, method }, context)
     await revision.update()
     await deleteObjects(revision.release, context, failures)
   } catch (error) {
     throw await undone(revision, error, context)
   }
   if (!disableHooks) {
-    await runHooks('post-delete', revision, { timeoutMs }, context).catch((error) => {
+    await runHooks('post-delete', revision, { timeoutMs, method }, context).catch((error) => {
       context.signal.throwIfAborted()
       failures.push(messageOf(error))
       cause = error

@@ -4,12 +4,13 @@ import { copyTable } from '../lib/chart/table.ts'
 import { coalesceTables, coalesceValues } from '../lib/chart/values.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type ActionContext, ActionError, type Desired } from './action.ts'
-import { applyItems, checkOwnership, deleteCreated, deleteLeft, type Item, itemsOf, missingFrom } from './apply.ts'
+import { applyItems, checkOwnership, deleteCreated, deleteLeft, itemsOf, missingFrom } from './apply.ts'
 import { applyCrds } from './crds.ts'
 import { runHooks } from './hooks.ts'
 import { Revision, timeText, withoutRevision } from './revision.ts'
-import { timeoutMsOf } from './settings.ts'
+import { methodOf, timeoutMsOf } from './settings.ts'
 import { untilReady } from './wait.ts'
+import type { Item, Method } from './write.ts'
 
 interface Prepared {
   readonly revision: Revision
@@ -17,6 +18,7 @@ interface Prepared {
   readonly current: Release
   readonly before: readonly Item[]
   readonly after: readonly Item[]
+  readonly method: Method
 }
 
 /** @throws ActionError */
@@ -42,11 +44,11 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
   const { spec, release, render, storage, signal } = context
   const given = spec.upgrade ?? {}
   signal.throwIfAborted()
-  await applyCrds(desired, given.crds ?? 'Create', context).catch((error) => {
+  const { last, current } = lastAndCurrent(await storage.history(release.name), release.name)
+  const method = methodOf(given, last)
+  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context).catch((error) => {
     throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
   })
-  const history = await storage.history(release.name)
-  const { last, current } = lastAndCurrent(history, release.name)
   const reused = given.preserveValues ? reuse(desired, current) : { desired }
   const version = last.version + 1
   const rendered = await render.release({
@@ -75,13 +77,13 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
       config: reused.desired.values,
       manifest: rendered.manifest,
       hooks: rendered.hooks,
-      applyMethod: 'ssa',
+      applyMethod: method.serverSide ? 'ssa' : 'csa',
       ...(last.labels && { labels: last.labels }),
     },
     context,
   )
   await revision.create()
-  return { revision, current, before, after }
+  return { revision, current, before, after, method }
 }
 
 /** The newest revision, and the one that is deployed: after a failure an older one. */
@@ -113,18 +115,20 @@ async function own(items: readonly Item[], release: Release, context: ActionCont
   })
 }
 
-async function perform({ revision, current, before, after }: Prepared, created: Item[], context: ActionContext): Promise<void> {
+async function perform({ revision, before, after, method }: Prepared, created: Item[], context: ActionContext): Promise<void> {
   const { spec } = context
   const { disableHooks, disableWait, disableWaitForJobs, cleanupOnFail } = spec.upgrade ?? {}
   const timeoutMs = timeoutMsOf(spec, 'upgrade')
   const hooks = async (event: 'pre-upgrade' | 'post-upgrade') => {
     if (disableHooks) return
-    await runHooks(event, revision, { timeoutMs }, context).catch((error) => {
+    await runHooks(event, revision, { timeoutMs, method }, context).catch((error) => {
       throw new Error(`${event} hooks failed: ${messageOf(error)}`, { cause: error })
     })
   }
   await hooks('pre-upgrade')
-  await applyItems(after, context, { created: cleanupOnFail ? created : undefined, claims: current.applyMethod !== 'ssa' })
+  // Of what is taken over nothing is known that has to go.
+  const originals = [...after, ...before]
+  await applyItems(after, { ...method, before: originals, created: cleanupOnFail ? created : undefined }, context)
   await deleteLeft(missingFrom(before, after), context)
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
   await hooks('post-upgrade')

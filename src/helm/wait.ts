@@ -5,7 +5,8 @@ import { type Health, isReadyWhenApplied } from '../kube/health.ts'
 import { Waits } from '../kube/wait.ts'
 import { isRecord } from '../lib/json.ts'
 import type { ActionContext } from './action.ts'
-import type { Item } from './apply.ts'
+import { untilReadyForHelm3 } from './legacy-wait.ts'
+import type { Item } from './write.ts'
 
 export type Rule = (object: KubeObject) => Health | undefined
 
@@ -15,8 +16,14 @@ export interface WaitOptions {
   readonly forJobs: boolean
 }
 
-/** Waits until all are ready, and no longer when one has failed for good. @throws HealthError naming those that are not. */
-export async function untilReady(
+/** Waits until all are ready, as `spec.waitStrategy` understands it. @throws HealthError naming those that are not. */
+export async function untilReady(items: readonly Item[], options: WaitOptions, context: ActionContext): Promise<void> {
+  const isLegacy = context.spec.waitStrategy?.name === 'legacy'
+  await (isLegacy ? untilReadyForHelm3 : untilHealthy)(items, options, context)
+}
+
+/** The strategy `poller`. A wait ends early when one has failed for good. @throws HealthError */
+export async function untilHealthy(
   items: readonly Item[],
   { timeoutMs, forJobs }: WaitOptions,
   context: ActionContext,
@@ -31,7 +38,9 @@ export async function untilReady(
 
 /** Waits until Jobs and Pods of a hook have ended; everything else is ready as soon as it is there. @throws HealthError */
 export async function untilCompleted(items: readonly Item[], timeoutMs: number, context: ActionContext): Promise<void> {
-  const rule: Rule = (object) => context.healthRule?.(object) ?? hookHealth(object)
+  // Helm 3 knows of no rules of users.
+  const own = context.spec.waitStrategy?.name === 'legacy' ? undefined : context.healthRule
+  const rule: Rule = (object) => own?.(object) ?? hookHealth(object)
   await wait(items, context, (waits, targets, signal) => waits.ready(targets, { timeoutMs, failFast: false, signal, rule }))
 }
 

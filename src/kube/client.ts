@@ -165,6 +165,18 @@ export class Client implements AsyncDisposable {
     )
   }
 
+  /** Puts an object in the place of the one that is there; its resourceVersion, where it has one, must be that of the live object. */
+  async replace<T extends KubeObject = KubeObject>(object: KubeObject, options: WriteOptions): Promise<T> {
+    const call = { method: 'PUT', body: object, contentType: 'application/json', verb: 'update' } as const
+    return this.#write(object, refOf(object), call, options)
+  }
+
+  /** Strategic merge patch: of built-in kinds only. */
+  async strategicPatch<T extends KubeObject = KubeObject>(ref: ObjectRef, patch: object, options: WriteOptions): Promise<T> {
+    const contentType = 'application/strategic-merge-patch+json'
+    return this.#write(ref, ref, { method: 'PATCH', body: patch, contentType, verb: 'patch' }, options)
+  }
+
   /** JSON merge patch (RFC 7396) of the object or of its status. */
   async mergePatch<T extends KubeObject = KubeObject>(ref: ObjectRef, patch: object, options: WriteOptions): Promise<T> {
     const contentType = 'application/merge-patch+json'

@@ -1,155 +1,32 @@
 /** Actions of Helm releases against a real cluster, and the real helm reading, changing and undoing what they wrote. */
-
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
-import type { HelmRelease, HelmReleaseSpec } from '../../src/api/helmrelease.ts'
-import { type ActionContext, ActionError, type Desired } from '../../src/helm/action.ts'
 import { actions } from '../../src/helm/actions.ts'
-import { manifestTask } from '../../src/helm/manifest-task.ts'
-import { renderOf } from '../../src/helm/render.ts'
-import { releaseStorage } from '../../src/helm/storage.ts'
 import type { Client } from '../../src/kube/client.ts'
-import { connect } from '../../src/kube/connect.ts'
-import { loadChart, type Release } from '../../src/lib/chart/index.ts'
-import { jsonToValue } from '../../src/lib/gotemplate/gojson.ts'
-import type { Dict } from '../../src/lib/gotemplate/value.ts'
-import type { Json } from '../../src/lib/json.ts'
-import { systemClock } from '../../src/runtime/clock.ts'
-import type { Logger } from '../../src/runtime/log.ts'
-import { WorkerPool } from '../../src/runtime/workers.ts'
-import { run, temporaryDirectory } from '../tools/processes.ts'
-import { findTool } from '../tools/tools.ts'
-import { type Cluster, openCluster } from './harness.ts'
+import type { Cluster } from './harness.ts'
+import { claim, configMap, failureOf, hookAnnotations, podHook, Stage, shop, told } from './helm-stage.ts'
 
-const workers = new WorkerPool(new URL('../../src/worker.ts', import.meta.url), { size: 1 })
+let stage: Stage
 let cluster: Cluster
 let client: Client
 
 beforeAll(async () => {
-  cluster = await openCluster(inject('kubeconfig'), 'helm-actions')
-  client = await connect({ kubeconfig: cluster.kubeconfig })
+  stage = await Stage.open(inject('kubeconfig'), 'helm-actions')
+  cluster = stage.cluster
+  client = stage.client
 })
-
-afterEach(async () => {
-  for (const name of await helmLines('list', '--short')) await helm('uninstall', name, '--no-hooks')
-})
-
-afterAll(async () => {
-  await workers.close()
-  await client?.[Symbol.asyncDispose]()
-  await cluster?.[Symbol.asyncDispose]()
-})
-
-async function helm(...args: string[]): Promise<string> {
-  const binary = await findTool('helm', () => {})
-  const env = { ...process.env, TZ: 'UTC' }
-  return run(binary, [...args, '--kubeconfig', cluster.kubeconfig, '--namespace', cluster.namespace], { env })
-}
-
-async function helmLines(...args: string[]): Promise<readonly string[]> {
-  return (await helm(...args)).split('\n').filter(Boolean)
-}
-
-async function helmJson(...args: string[]): Promise<unknown> {
-  return JSON.parse(await helm(...args, '-o', 'json'))
-}
-
-type Files = Readonly<Record<string, string>>
-
-const configMap = (name: string, data: string, annotations = '') =>
-  `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${name}\n${annotations}data:\n  v: ${data}\n`
-
-/** A chart whose ConfigMap shows the value `size`. */
-const shop: Files = {
-  'Chart.yaml': 'apiVersion: v2\nname: shop\nversion: 1.0.0\nappVersion: "7"\n',
-  'values.yaml': 'size: 1000000\n',
-  'templates/cm.yaml': configMap('{{ .Release.Name }}', '"{{ .Values.size }} of {{ .Release.Revision }}"'),
-  'templates/NOTES.txt': 'Hello {{ .Release.Name }}\n',
-}
-
-const hookAnnotations = (event: string, more = '') => `  annotations:\n    helm.sh/hook: ${event}\n${more}`
-
-async function chartOf(files: Files, values: Json = {}): Promise<Desired & { readonly folder: string }> {
-  const folder = join(await temporaryDirectory('chart'), 'chart')
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), text)
-  }
-  const packages = await temporaryDirectory('package')
-  const said = await helm('package', folder, '--destination', packages)
-  const file = /saved it to: (.+)/.exec(said)?.[1] ?? ''
-  const archive = await readFile(file)
-  const digest = `sha256:${createHash('sha256').update(archive).digest('hex')}`
-  const { metadata } = loadChart({ archive })
-  return { folder, chart: { file, digest, metadata }, values: jsonToValue(values) as Dict }
-}
-
-interface Scene {
-  readonly context: ActionContext
-  readonly stored: Release[]
-}
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
-
-function sceneOf(name: string, spec: Partial<HelmReleaseSpec> = {}, more: Partial<ActionContext> = {}): Scene {
-  const { namespace } = cluster
-  const whole = { interval: '1m', releaseName: name, timeout: '30s', ...spec } as HelmReleaseSpec
-  const hr = { metadata: { name, namespace }, spec: whole } as HelmRelease
-  const { signal } = new AbortController()
-  const stored: Release[] = []
-  const context: ActionContext = {
-    client,
-    storage: releaseStorage(client, namespace),
-    release: { name, namespace: spec.targetNamespace ?? namespace },
-    owner: { namespace, name },
-    spec: whole,
-    clock: systemClock,
-    log: silent,
-    signal,
-    render: renderOf(hr, { client, workers, signal }),
-    objectsOf: (manifest) => workers.run(manifestTask, { manifest }),
-    parked: (wait) => wait(signal),
-    observed: (release) => void stored.push(release),
-    ...more,
-  }
-  return { context, stored }
-}
-
-/** Status, and description, of each revision as it was stored. */
-function told(stored: readonly Release[]): string[] {
-  return stored.map(({ version, info }) => `v${version} ${info.status}: ${info.description}`)
-}
-
-async function shownBy(name: string): Promise<unknown> {
-  const live = await client.find<{ data: { v: string } } & Awaited<ReturnType<Client['get']>>>({
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    namespace: cluster.namespace,
-    name,
-  })
-  return live?.data.v
-}
-
-async function failureOf(action: Promise<unknown>): Promise<ActionError> {
-  const error = await action.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (!(error instanceof ActionError)) throw error ?? new Error('it did not fail')
-  return error
-}
+afterEach(() => stage.clear())
+afterAll(() => stage?.[Symbol.asyncDispose]())
 
 it('HLM-REL-03 HLM-REL-10 installs a release that helm lists, reads and uninstalls', async () => {
-  const { context, stored } = sceneOf('web')
-  await actions.install(await chartOf(shop), context)
+  const { context, stored } = stage.scene('web')
+  await actions.install(await stage.chart(shop), context)
   expect(told(stored)).toEqual(['v1 pending-install: Initial install underway', 'v1 deployed: Install complete'])
-  expect(await helmJson('list')).toMatchObject([
+  expect(await stage.helmJson('list')).toMatchObject([
     { name: 'web', revision: '1', status: 'deployed', chart: 'shop-1.0.0', app_version: '7' },
   ])
-  expect(await helm('get', 'manifest', 'web')).toContain('# Source: shop/templates/cm.yaml')
-  expect(await helm('get', 'notes', 'web')).toContain('Hello web')
+  expect(await stage.helm('get', 'manifest', 'web')).toContain('# Source: shop/templates/cm.yaml')
+  expect(await stage.helm('get', 'notes', 'web')).toContain('Hello web')
   const live = await cluster.get('configmap/web')
   expect(live.metadata.labels).toMatchObject({
     'app.kubernetes.io/managed-by': 'Helm',
@@ -160,38 +37,38 @@ it('HLM-REL-03 HLM-REL-10 installs a release that helm lists, reads and uninstal
     'meta.helm.sh/release-name': 'web',
     'meta.helm.sh/release-namespace': cluster.namespace,
   })
-  await helm('uninstall', 'web')
-  expect(await shownBy('web')).toBeUndefined()
+  await stage.helm('uninstall', 'web')
+  expect(await stage.shownBy('web')).toBeUndefined()
 })
 
 it('HLM-REL-06 upgrades a release that helm installed, deletes what the chart no longer has, and lets helm roll back', async () => {
-  const first = await chartOf({
+  const first = await stage.chart({
     ...shop,
     'templates/old.yaml': configMap('old', 'x'),
     'templates/kept.yaml': configMap('kept', 'x', '  annotations:\n    helm.sh/resource-policy: keep\n'),
   })
-  await helm('install', 'web', first.folder)
-  const { context, stored } = sceneOf('web')
-  await actions.upgrade(await chartOf(shop, { size: 2 }), context)
+  await stage.helm('install', 'web', first.folder)
+  const { context, stored } = stage.scene('web')
+  await actions.upgrade(await stage.chart(shop, { size: 2 }), context)
   expect(told(stored)).toEqual([
     'v2 pending-upgrade: Preparing upgrade',
     'v1 superseded: Install complete',
     'v2 deployed: Upgrade complete',
   ])
-  expect([await shownBy('web'), await shownBy('old'), await shownBy('kept')]).toEqual(['2 of 2', undefined, 'x'])
-  expect(await helmJson('history', 'web')).toMatchObject([
+  expect([await stage.shownBy('web'), await stage.shownBy('old'), await stage.shownBy('kept')]).toEqual(['2 of 2', undefined, 'x'])
+  expect(await stage.helmJson('history', 'web')).toMatchObject([
     { revision: 1, status: 'superseded' },
     { revision: 2, status: 'deployed', description: 'Upgrade complete' },
   ])
-  await helm('rollback', 'web', '1', '--force-conflicts')
-  expect(await shownBy('web')).toBe('1e+06 of 1')
+  await stage.helm('rollback', 'web', '1', '--force-conflicts')
+  expect(await stage.shownBy('web')).toBe('1e+06 of 1')
   await client.delete({ apiVersion: 'v1', kind: 'ConfigMap', namespace: cluster.namespace, name: 'kept' })
 })
 
 it('HLM-REL-05 keeps as many revisions as maxHistory says, the deployed one among them', async () => {
-  const { context } = sceneOf('web', { maxHistory: 2 })
-  await actions.install(await chartOf(shop), context)
-  const next = await chartOf(shop, { size: 2 })
+  const { context } = stage.scene('web', { maxHistory: 2 })
+  await actions.install(await stage.chart(shop), context)
+  const next = await stage.chart(shop, { size: 2 })
   for (let round = 0; round < 3; round++) await actions.upgrade(next, context)
   const history = await context.storage.history('web')
   expect(history.map(({ version, info }) => [version, info.status])).toEqual([
@@ -201,9 +78,9 @@ it('HLM-REL-05 keeps as many revisions as maxHistory says, the deployed one amon
 })
 
 it('records what the API server refuses as a failed revision, and rolls back from it', async () => {
-  const { context, stored } = sceneOf('web')
-  await actions.install(await chartOf(shop), context)
-  const broken = await chartOf({
+  const { context, stored } = stage.scene('web')
+  await actions.install(await stage.chart(shop), context)
+  const broken = await stage.chart({
     ...shop,
     'templates/bad.yaml': 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: bad\ndata: {k: "not base64"}\n',
   })
@@ -212,10 +89,10 @@ it('records what the API server refuses as a failed revision, and rolls back fro
   expect(error.message).toContain('Secret/')
   expect(error.release).toMatchObject({ version: 2, info: { status: 'failed' } })
   expect(told(stored)[1]).toContain('v2 failed: Upgrade "web" failed: ')
-  expect(await helmJson('status', 'web')).toMatchObject({ version: 2, info: { status: 'failed' } })
+  expect(await stage.helmJson('status', 'web')).toMatchObject({ version: 2, info: { status: 'failed' } })
 
   await actions.rollback(1, context)
-  expect(await helmJson('history', 'web')).toMatchObject([
+  expect(await stage.helmJson('history', 'web')).toMatchObject([
     { revision: 1, status: 'superseded' },
     { revision: 2, status: 'failed' },
     { revision: 3, status: 'deployed', description: 'Rollback to 1' },
@@ -223,8 +100,8 @@ it('records what the API server refuses as a failed revision, and rolls back fro
 })
 
 it('stores nothing when the chart cannot be rendered', async () => {
-  const { context, stored } = sceneOf('web')
-  const chart = await chartOf({ ...shop, 'templates/fail.yaml': '{{ fail "choose a colour" }}' })
+  const { context, stored } = stage.scene('web')
+  const chart = await stage.chart({ ...shop, 'templates/fail.yaml': '{{ fail "choose a colour" }}' })
   const error = await failureOf(actions.install(chart, context))
   expect(error.message).toContain('choose a colour')
   expect(error.release).toBeUndefined()
@@ -232,33 +109,33 @@ it('stores nothing when the chart cannot be rendered', async () => {
 })
 
 it('HLM-ACT-10 uninstalls with its history, or keeps it', async () => {
-  const { context } = sceneOf('web', { uninstall: { keepHistory: true } })
-  await actions.install(await chartOf(shop), context)
+  const { context } = stage.scene('web', { uninstall: { keepHistory: true } })
+  await actions.install(await stage.chart(shop), context)
   const last = await actions.uninstall(context)
   expect(last?.info).toMatchObject({ status: 'uninstalled', description: 'Uninstallation complete' })
-  expect(await shownBy('web')).toBeUndefined()
-  expect(await helmJson('history', 'web')).toMatchObject([{ revision: 1, status: 'uninstalled' }])
+  expect(await stage.shownBy('web')).toBeUndefined()
+  expect(await stage.helmJson('history', 'web')).toMatchObject([{ revision: 1, status: 'uninstalled' }])
 
-  expect((await failureOf(actions.install(await chartOf(shop), context))).message).toContain('cannot reuse a name')
-  const again = sceneOf('web', { install: { replace: true } }).context
-  expect(await actions.install(await chartOf(shop), again)).toMatchObject({ version: 2 })
+  expect((await failureOf(actions.install(await stage.chart(shop), context))).message).toContain('cannot reuse a name')
+  const again = stage.scene('web', { install: { replace: true } }).context
+  expect(await actions.install(await stage.chart(shop), again)).toMatchObject({ version: 2 })
   expect(await actions.uninstall(again)).toBeUndefined()
-  expect(await helmJson('list')).toEqual([])
+  expect(await stage.helmJson('list')).toEqual([])
   expect(await actions.uninstall(again)).toBeUndefined()
 })
 
 it('leaves objects alone that belong to another release', async () => {
-  const { context } = sceneOf('web', { install: { disableTakeOwnership: true } })
+  const { context } = stage.scene('web', { install: { disableTakeOwnership: true } })
   await cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' }, data: { v: 'mine' } })
-  const error = await failureOf(actions.install(await chartOf(shop), context))
+  const error = await failureOf(actions.install(await stage.chart(shop), context))
   expect(error.message).toContain('exists and cannot be imported into the current release: invalid ownership metadata')
-  const owner = sceneOf('web').context
-  await actions.install(await chartOf(shop), owner)
-  expect(await shownBy('web')).toBe('1e+06 of 1')
+  const owner = stage.scene('web').context
+  await actions.install(await stage.chart(shop), owner)
+  expect(await stage.shownBy('web')).toBe('1e+06 of 1')
 
   await cluster.kubectl('annotate', 'configmap/web', 'meta.helm.sh/release-name=other', '--overwrite')
   await actions.uninstall(owner)
-  expect(await shownBy('web')).toBe('1e+06 of 1')
+  expect(await stage.shownBy('web')).toBe('1e+06 of 1')
   await cluster.kubectl('delete', 'configmap/web')
 })
 
@@ -269,27 +146,27 @@ it('answers lookups that depend on each other', async () => {
 {{ $t := lookup "v1" "ConfigMap" .Release.Namespace (required "no pointer" $p.data.to) }}
 ${configMap('looked', '{{ required "no target" $t.data.v }}')}`
   const has = '{{ .Capabilities.APIVersions.Has "apps/v1/Deployment" }} {{ .Capabilities.APIVersions.Has "nope/v1" }}'
-  const chart = await chartOf({ ...shop, 'templates/l.yaml': text, 'templates/c.yaml': configMap('able', `"${has}"`) })
-  const { context } = sceneOf('web')
+  const chart = await stage.chart({ ...shop, 'templates/l.yaml': text, 'templates/c.yaml': configMap('able', `"${has}"`) })
+  const { context } = stage.scene('web')
   await actions.install(chart, context)
-  expect([await shownBy('looked'), await shownBy('able')]).toEqual(['found', 'true false'])
+  expect([await stage.shownBy('looked'), await stage.shownBy('able')]).toEqual(['found', 'true false'])
 })
 
 it('HLM-ACT-06 HLM-REL-09 post-renders, hooks too, and sets the common metadata', async () => {
   const patch = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\ndata:\n  v: patched\n'
-  const { context } = sceneOf('web', {
+  const { context } = stage.scene('web', {
     postRenderers: [{ kustomize: { patches: [{ patch }] } }],
     commonMetadata: { labels: { team: 'x' }, annotations: { note: 'y' } },
   })
   const hook = configMap('hooked', 'h', hookAnnotations('post-install'))
-  await actions.install(await chartOf({ ...shop, 'templates/hook.yaml': hook }), context)
-  expect(await shownBy('web')).toBe('patched')
+  await actions.install(await stage.chart({ ...shop, 'templates/hook.yaml': hook }), context)
+  expect(await stage.shownBy('web')).toBe('patched')
   for (const name of ['web', 'hooked']) {
     const { metadata } = await cluster.get(`configmap/${name}`)
     expect(metadata.labels).toMatchObject({ team: 'x', 'helm.toolkit.fluxcd.io/name': 'web' })
     expect(metadata.annotations).toMatchObject({ note: 'y' })
   }
-  expect(await helm('get', 'manifest', 'web')).toContain('v: patched')
+  expect(await stage.helm('get', 'manifest', 'web')).toContain('v: patched')
   await cluster.kubectl('delete', 'configmap/hooked')
 })
 
@@ -298,56 +175,41 @@ it('runs hooks by weight and name, notes when, and deletes them as they say', as
     const more = `    helm.sh/hook-weight: "${weight}"\n    helm.sh/hook-delete-policy: ${policy}\n`
     return configMap(name, 'x', hookAnnotations('pre-install', more))
   }
-  const chart = await chartOf({
+  const chart = await stage.chart({
     ...shop,
     'templates/a.yaml': hook('late', 5, 'before-hook-creation'),
     'templates/b.yaml': hook('gone', -5, 'hook-succeeded'),
   })
-  const { context, stored } = sceneOf('web')
+  const { context, stored } = stage.scene('web')
   await actions.install(chart, context)
   const running = stored.flatMap(({ hooks }) => hooks.filter(({ lastRun }) => lastRun?.phase === 'Running').map(({ name }) => name))
   expect(running).toEqual(['gone', 'late'])
   expect(stored.at(-1)?.hooks.map(({ lastRun }) => lastRun?.phase)).toEqual(['Succeeded', 'Succeeded'])
-  expect([await shownBy('gone'), await shownBy('late')]).toEqual([undefined, 'x'])
+  expect([await stage.shownBy('gone'), await stage.shownBy('late')]).toEqual([undefined, 'x'])
   await cluster.kubectl('delete', 'configmap/late')
 })
 
-const podHook = (name: string, event: string) =>
-  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: ${name}\n${hookAnnotations(event)}spec:\n  restartPolicy: Never\n  automountServiceAccountToken: false\n  containers: [{name: main, image: none}]\n`
-
-/** Ends the pod as its node would. */
-async function endPod(name: string, phase: 'Succeeded' | 'Failed'): Promise<void> {
-  await cluster.until(`pod/${name}`, () => true)
-  const terminated = { exitCode: phase === 'Failed' ? 3 : 0, reason: phase === 'Failed' ? 'Error' : 'Completed' }
-  const status = {
-    phase,
-    containerStatuses: [{ name: 'main', image: 'none', imageID: '', ready: false, restartCount: 0, state: { terminated } }],
-  }
-  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: cluster.namespace, name }
-  await client.mergePatch(ref, { status }, { fieldManager: 'kubelet', subresource: 'status' })
-}
-
 it('waits for the pod of a hook, and says how it failed', async () => {
-  const chart = await chartOf({ ...shop, 'templates/job.yaml': podHook('migrate', 'pre-install') })
-  const { context } = sceneOf('web')
-  const [error] = await Promise.all([failureOf(actions.install(chart, context)), endPod('migrate', 'Failed')])
+  const chart = await stage.chart({ ...shop, 'templates/job.yaml': podHook('migrate', 'pre-install') })
+  const { context } = stage.scene('web')
+  const [error] = await Promise.all([failureOf(actions.install(chart, context)), stage.endPod('migrate', 'Failed')])
   expect(error.message).toMatch(/^failed pre-install: .*Pod\/.*\/migrate container main: Error \(exit code 3\)/)
   expect(error.release?.info.status).toBe('failed')
   expect(error.release?.hooks[0]?.lastRun?.phase).toBe('Failed')
-  expect(await shownBy('web')).toBeUndefined()
+  expect(await stage.shownBy('web')).toBeUndefined()
   await cluster.kubectl('delete', 'pod/migrate', '--force')
 })
 
 it('runs the tests that the filters leave in', async () => {
   const tests = { 'templates/one.yaml': podHook('one', 'test'), 'templates/two.yaml': podHook('two', 'test') }
-  const { context } = sceneOf('web', { test: { enable: true, filters: [{ name: 'two', exclude: true }] } })
-  await actions.install(await chartOf({ ...shop, ...tests }), context)
-  const [tested] = await Promise.all([actions.test(context), endPod('one', 'Succeeded')])
+  const { context } = stage.scene('web', { test: { enable: true, filters: [{ name: 'two', exclude: true }] } })
+  await actions.install(await stage.chart({ ...shop, ...tests }), context)
+  const [tested] = await Promise.all([actions.test(context), stage.endPod('one', 'Succeeded')])
   expect(tested.hooks.map(({ name, lastRun }) => [name, lastRun?.phase])).toEqual([
     ['one', 'Succeeded'],
     ['two', undefined],
   ])
-  expect(await helm('status', 'web')).toContain('Phase:          Succeeded')
+  expect(await stage.helm('status', 'web')).toContain('Phase:          Succeeded')
   await cluster.kubectl('delete', 'pod/one', '--force')
 })
 
@@ -358,15 +220,15 @@ it('HLM-ACT-05 applies CRDs first, as the policy says, and never deletes them', 
   const group = `${cluster.namespace}.example.com`
   const thing = `{{ if .Capabilities.APIVersions.Has "${group}/v1/Thing" }}\napiVersion: ${group}/v1\nkind: Thing\nmetadata: {name: t}\n{{ end }}`
   const files = (extra = '') => ({ ...shop, 'crds/thing.yaml': definition(group, extra), 'templates/thing.yaml': thing })
-  const { context } = sceneOf('web')
-  await actions.install(await chartOf(files()), context)
+  const { context } = stage.scene('web')
+  await actions.install(await stage.chart(files()), context)
   expect((await cluster.get(`things.${group}/t`)).metadata.name).toBe('t')
 
-  const deprecated = await chartOf(files('      deprecated: true\n'))
+  const deprecated = await stage.chart(files('      deprecated: true\n'))
   const isDeprecated = async () => JSON.stringify(await cluster.get(`crd/things.${group}`)).includes('"deprecated":true')
   await actions.upgrade(deprecated, context)
   expect(await isDeprecated()).toBe(false)
-  await actions.upgrade(deprecated, sceneOf('web', { upgrade: { crds: 'CreateReplace' } }).context)
+  await actions.upgrade(deprecated, stage.scene('web', { upgrade: { crds: 'CreateReplace' } }).context)
   expect(await isDeprecated()).toBe(true)
   await actions.uninstall(context)
   const { metadata } = await cluster.get(`crd/things.${group}`)
@@ -374,38 +236,37 @@ it('HLM-ACT-05 applies CRDs first, as the policy says, and never deletes them', 
   await cluster.kubectl('delete', `crd/things.${group}`)
 })
 
-/** Nobody binds it. */
-const claim =
-  'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: disk}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n'
-
 it('fails a release whose objects do not get ready in time', async () => {
-  const { context } = sceneOf('web', { timeout: '1s' })
-  const error = await failureOf(actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), context))
+  const { context } = stage.scene('web', { timeout: '1s' })
+  const error = await failureOf(actions.install(await stage.chart({ ...shop, 'templates/pvc.yaml': claim }), context))
   expect(error.message).toMatch(/^timeout waiting for: \[PersistentVolumeClaim\/.*\/disk status: 'InProgress'/)
   expect(error.release?.info.description).toBe(`Release "web" failed: ${error.message}`)
-  const unhurried = sceneOf('other', { install: { disableWait: true } }).context
-  expect(await actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), unhurried)).toMatchObject({ version: 1 })
+  const unhurried = stage.scene('other', { install: { disableWait: true } }).context
+  expect(await actions.install(await stage.chart({ ...shop, 'templates/pvc.yaml': claim }), unhurried)).toMatchObject({
+    version: 1,
+  })
 })
 
 it('takes over what the controller of a release wrote without server-side apply', async () => {
-  const { context } = sceneOf('web')
-  const chart = await chartOf(shop)
+  const { context } = stage.scene('web')
+  const chart = await stage.chart(shop)
   const { applyMethod: _, ...release } = await actions.install(chart, context)
   await context.storage.update(release)
+  const served = stage.scene('web', { upgrade: { serverSideApply: 'enabled' } }).context
   const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: cluster.namespace, name: 'web' }
   await client.mergePatch(ref, { data: { former: 'x' } }, { fieldManager: 'helm-controller' })
-  await actions.upgrade(chart, context)
+  await actions.upgrade(chart, served)
   expect(await client.get(ref)).toMatchObject({ data: { v: '1e+06 of 2' } })
   expect((await client.get(ref)).data).not.toHaveProperty('former')
 })
 
 it('HLM-REL-07 creates the target namespace when it is told to', async () => {
   const targetNamespace = `${cluster.namespace}-target`
-  const failing = sceneOf('web', { targetNamespace }).context
-  expect((await failureOf(actions.install(await chartOf(shop), failing))).message).toContain('not found')
+  const failing = stage.scene('web', { targetNamespace }).context
+  expect((await failureOf(actions.install(await stage.chart(shop), failing))).message).toContain('not found')
   await actions.uninstall(failing)
-  const { context } = sceneOf('web', { targetNamespace, install: { createNamespace: true } })
-  await actions.install(await chartOf(shop), context)
+  const { context } = stage.scene('web', { targetNamespace, install: { createNamespace: true } })
+  await actions.install(await stage.chart(shop), context)
   expect((await cluster.get('configmap/web', { namespace: targetNamespace })).metadata.name).toBe('web')
   await actions.uninstall(context)
 })
@@ -416,29 +277,29 @@ it('keeps the values of the release before where preserveValues says so', async 
     'values.yaml': 'size: 1\ncolour: red\n',
     'templates/cm.yaml': configMap('{{ .Release.Name }}', '{{ .Values.size }} {{ .Values.colour }}'),
   }
-  const { context } = sceneOf('web', { upgrade: { preserveValues: true } })
-  await actions.install(await chartOf(colours, { size: '5' }), context)
-  const later = await chartOf({ ...colours, 'values.yaml': 'size: 9\ncolour: blue\n' }, {})
+  const { context } = stage.scene('web', { upgrade: { preserveValues: true } })
+  await actions.install(await stage.chart(colours, { size: '5' }), context)
+  const later = await stage.chart({ ...colours, 'values.yaml': 'size: 9\ncolour: blue\n' }, {})
   await actions.upgrade(later, context)
-  expect(await shownBy('web')).toBe('5 red')
-  await actions.upgrade(later, sceneOf('web').context)
-  expect(await shownBy('web')).toBe('9 blue')
+  expect(await stage.shownBy('web')).toBe('5 red')
+  await actions.upgrade(later, stage.scene('web').context)
+  expect(await stage.shownBy('web')).toBe('9 blue')
 })
 
 it('deletes what a failed upgrade created where cleanupOnFail says so', async () => {
-  const { context } = sceneOf('web', { upgrade: { cleanupOnFail: true } })
-  await actions.install(await chartOf(shop), context)
+  const { context } = stage.scene('web', { upgrade: { cleanupOnFail: true } })
+  await actions.install(await stage.chart(shop), context)
   const bad = 'apiVersion: v1\nkind: Service\nmetadata:\n  name: bad\nspec: {ports: []}\n'
-  const broken = await chartOf({ ...shop, 'templates/bad.yaml': bad, 'templates/new.yaml': configMap('fresh', 'x') })
+  const broken = await stage.chart({ ...shop, 'templates/bad.yaml': bad, 'templates/new.yaml': configMap('fresh', 'x') })
   await failureOf(actions.upgrade(broken, context))
-  expect([await shownBy('fresh'), await shownBy('web')]).toEqual([undefined, '1e+06 of 2'])
+  expect([await stage.shownBy('fresh'), await stage.shownBy('web')]).toEqual([undefined, '1e+06 of 2'])
 })
 
 it('notes a release as failed whose wait is interrupted, and lets the interruption through', async () => {
   const interruption = new Error('something happened to the object')
   const parked = () => Promise.reject(interruption)
-  const { context, stored } = sceneOf('web', {}, { parked })
-  const error = await failureOf(actions.install(await chartOf({ ...shop, 'templates/pvc.yaml': claim }), context))
+  const { context, stored } = stage.scene('web', {}, { parked })
+  const error = await failureOf(actions.install(await stage.chart({ ...shop, 'templates/pvc.yaml': claim }), context))
   expect(error.cause).toBe(interruption)
   expect(stored.at(-1)?.info.status).toBe('failed')
 })
@@ -451,11 +312,11 @@ it.each([
   const patch = '- op: add\n  path: /metadata/labels/team\n  value: x\n'
   const labelled = configMap('{{ .Release.Name }}', 'a').replace('\ndata:', '\n  labels: {}\ndata:')
   const hook = configMap('hooked', 'h', `  labels: {own: mine}\n${hookAnnotations('pre-install')}`)
-  const { context } = sceneOf('web', {
+  const { context } = stage.scene('web', {
     postRenderStrategy,
     postRenderers: [{ kustomize: { patches: [{ patch, target: { kind: 'ConfigMap' } }] } }],
   })
-  await actions.install(await chartOf({ ...shop, 'templates/cm.yaml': labelled, 'templates/hook.yaml': hook }), context)
+  await actions.install(await stage.chart({ ...shop, 'templates/cm.yaml': labelled, 'templates/hook.yaml': hook }), context)
   const teams = await Promise.all(
     ['web', 'hooked'].map(async (name) => (await cluster.get(`configmap/${name}`)).metadata.labels?.team),
   )
@@ -464,30 +325,30 @@ it.each([
 })
 
 it('F-HLM-08 names a release that fits into no Secret, and applies nothing of it', async () => {
-  const { context, stored } = sceneOf('web')
+  const { context, stored } = stage.scene('web')
   const noise = randomBytes(900_000).toString('base64')
-  const error = await failureOf(actions.install(await chartOf({ ...shop, 'noise.txt': noise }), context))
+  const error = await failureOf(actions.install(await stage.chart({ ...shop, 'noise.txt': noise }), context))
   expect(error.message).toMatch(/^release web\.v1 takes \d+ bytes compressed, but a Secret holds 1048576: /)
-  expect([await shownBy('web'), stored]).toEqual([undefined, []])
+  expect([await stage.shownBy('web'), stored]).toEqual([undefined, []])
 })
 
 it('leaves hooks out where the action says so', async () => {
   const hooks = ['pre-install', 'post-upgrade', 'pre-rollback', 'post-delete']
   const files = Object.fromEntries(hooks.map((event) => [`templates/${event}.yaml`, configMap(event, 'x', hookAnnotations(event))]))
   const off = { disableHooks: true }
-  const { context } = sceneOf('web', { install: off, upgrade: off, rollback: off, uninstall: off })
-  const chart = await chartOf({ ...shop, ...files })
+  const { context } = stage.scene('web', { install: off, upgrade: off, rollback: off, uninstall: off })
+  const chart = await stage.chart({ ...shop, ...files })
   await actions.install(chart, context)
   await actions.upgrade(chart, context)
   await actions.rollback(1, context)
   await actions.uninstall(context)
-  expect(await Promise.all(hooks.map(shownBy))).toEqual([undefined, undefined, undefined, undefined])
-  const on = sceneOf('web').context
+  expect(await Promise.all(hooks.map((name) => stage.shownBy(name)))).toEqual([undefined, undefined, undefined, undefined])
+  const on = stage.scene('web').context
   await actions.install(chart, on)
   await actions.upgrade(chart, on)
   await actions.rollback(1, on)
   await actions.uninstall(on)
-  expect(await Promise.all(hooks.map(shownBy))).toEqual(['x', 'x', 'x', 'x'])
+  expect(await Promise.all(hooks.map((name) => stage.shownBy(name)))).toEqual(['x', 'x', 'x', 'x'])
   await cluster.kubectl('delete', 'configmap', ...hooks)
 })
 
@@ -503,19 +364,19 @@ it('waits for Jobs to end, or only to begin', async () => {
       { fieldManager: 'job', subresource: 'status' },
     )
   }
-  const chart = await chartOf({ ...shop, 'templates/job.yaml': job })
-  const { context } = sceneOf('web', { install: { disableWaitForJobs: true } })
+  const chart = await stage.chart({ ...shop, 'templates/job.yaml': job })
+  const { context } = stage.scene('web', { install: { disableWaitForJobs: true } })
   const [installed] = await Promise.all([actions.install(chart, context), begin()])
   expect(installed.info.status).toBe('deployed')
-  const patient = sceneOf('web', { timeout: '1s' }).context
+  const patient = stage.scene('web', { timeout: '1s' }).context
   expect((await failureOf(actions.upgrade(chart, patient))).message).toMatch(/^timeout waiting for: \[Job\//)
 })
 
 it('does not wait for a Deployment that is paused', async () => {
   const deployment = (paused: boolean) =>
     `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: app}\nspec:\n  paused: ${paused}\n  selector: {matchLabels: {app: x}}\n  template: {metadata: {labels: {app: x}}, spec: {containers: [{name: main, image: none}]}}\n`
-  const chart = (paused: boolean) => chartOf({ ...shop, 'templates/app.yaml': deployment(paused) })
-  const { context } = sceneOf('web', { timeout: '1s' })
+  const chart = (paused: boolean) => stage.chart({ ...shop, 'templates/app.yaml': deployment(paused) })
+  const { context } = stage.scene('web', { timeout: '1s' })
   expect((await actions.install(await chart(true), context)).info.status).toBe('deployed')
   expect((await failureOf(actions.upgrade(await chart(false), context))).message).toContain('Deployment/')
 })

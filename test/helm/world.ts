@@ -52,6 +52,8 @@ export type Script = Partial<Record<keyof Actions, (string | undefined | ((conte
 /** Releases in a map, one for each namespace and name. */
 export class FakeStorage {
   readonly revisions = new Map<string, Release>()
+  /** Ids of those that only this controller has written. */
+  readonly ours = new Set<string>()
   failsUpdate: string | undefined
   reads = 0
   readonly #marks = new Map<Release, string>()
@@ -70,7 +72,12 @@ export class FakeStorage {
         .map(([, release]) => release)
         .toSorted((a, b) => b.version - a.version)
     return {
-      revisions: async (name) => history(name).map((release) => ({ version: release.version, mark: this.#markOf(release) })),
+      revisions: async (name) =>
+        history(name).map((release) => ({
+          version: release.version,
+          mark: this.#markOf(release),
+          isOurs: this.ours.has(key(name, release.version)),
+        })),
       history: async (name) => history(name),
       last: async (name) => history(name)[0],
       get: async (name, version) => {
@@ -240,6 +247,7 @@ export class World {
     intervalJitterPercentage: 0,
     noCrossNamespaceRefs: false,
     featureGates: new Map<string, boolean>(),
+    defaultServiceAccount: '',
     watchConfigsLabelSelector: '',
   }
   readonly loop: Loop<HelmRelease> = helmReleaseLoop({
