@@ -54,7 +54,7 @@ async function fetched(what: string, index: string, flags: Readonly<Record<strin
   const tracker = await follow(repositories)
   const larger = { ...flags, 'helm-index-max-size': String(2 * Buffer.byteLength(index)) }
   const sluice = resources.use(await startSluice({ kubeconfig: controlPlane.kubeconfig, flags: larger }))
-  return new Meter(controlPlane, sluice).measure(`${what}, until the repository is ready`, async () => {
+  return await new Meter(controlPlane, sluice).measure(`${what}, until the repository is ready`, async () => {
     const metadata = { name: 'bench', namespace }
     await api.create(repositories, {
       apiVersion: version,
