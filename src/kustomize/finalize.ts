@@ -1,11 +1,12 @@
 /** What becomes of the managed objects when their Kustomization is deleted. */
 import type { Kustomization } from '../api/kustomization.ts'
 import { conditionOf } from '../api/meta.ts'
-import { keyOf } from '../api/object.ts'
-import { type Applier, HealthError } from '../kube/applier.ts'
+import { displayName, keyOf } from '../api/object.ts'
+import { HealthError, type InventoryEntry } from '../kube/applier.ts'
 import { changeLog } from '../kube/changes.ts'
-import { entryOf } from '../kube/inventory.ts'
+import { entryOf, refOfEntry } from '../kube/inventory.ts'
 import { type Context, type EventDraft, Retryable } from '../runtime/reconcile.ts'
+import { type Appliers, accountOf } from './appliers.ts'
 import { timeoutMs } from './health.ts'
 import { failureOf } from './prune.ts'
 
@@ -13,11 +14,19 @@ import { failureOf } from './prune.ts'
  * Deletes the objects as `deletionPolicy` says. The source is not needed for it.
  * @throws Retryable PruneFailed when an object could not be deleted: the finalizer stays.
  */
-export async function finalize(ks: Kustomization, context: Context<Kustomization>, applier: Applier): Promise<void> {
+export async function finalize(ks: Kustomization, context: Context<Kustomization>, appliers: Appliers): Promise<void> {
   const entries = ks.status?.inventory?.entries ?? []
   if (!deletesObjects(ks) || entries.length === 0) return
   const post = (severity: EventDraft['severity'], message: string) => context.event(eventOf(ks, severity, message))
 
+  const account = accountOf(ks, context.flags)
+  if (account && !(await context.client.find(account, { metadataOnly: true, signal: context.signal }))) {
+    // Nobody is left who could delete them, as when the whole namespace goes; the Kustomization must not hang on that.
+    const message = `unable to prune objects: \n${listOf(entries)}`
+    context.log.error({ error: `service account '${account.name}' not found` }, message)
+    return post('error', message)
+  }
+  const { applier } = appliers.of(context.key, account)
   const result = await applier.prune(entries, { owner: keyOf(ks), signal: context.signal })
   const failure = failureOf(result)
   if (failure !== undefined) {
@@ -51,6 +60,11 @@ export function deletesObjects({ spec }: Kustomization): boolean {
     case 'Orphan':
       return false
   }
+}
+
+/** Source: fluxcd/pkg ssa/utils FmtUnstructuredList. */
+function listOf(entries: readonly InventoryEntry[]): string {
+  return entries.map((entry) => displayName(refOfEntry(entry))).join('\n')
 }
 
 function eventOf(ks: Kustomization, severity: EventDraft['severity'], message: string): EventDraft {

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { type Key, keyOf } from '../api/object.ts'
-import { type Applier, ApplyError, type HealthOptions, type InventoryEntry } from '../kube/applier.ts'
+import { ApplyError, type HealthOptions, type InventoryEntry } from '../kube/applier.ts'
 import { type Change, changeLog } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -11,6 +11,7 @@ import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
 import { type Cause, type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
+import { type Actor, type Appliers, accountOf } from './appliers.ts'
 import { pathInArtifact } from './build-task.ts'
 import { Builds, type WantedObjects } from './builds.ts'
 import { dependenciesReady } from './depends.ts'
@@ -23,12 +24,12 @@ import { readSubstitution, type Substitution, withoutSecrets } from './variables
 import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
 
 export interface KustomizationParts {
-  readonly applier: Applier
+  readonly appliers: Appliers
   /** Called at each build that is really run. */
   readonly onBuild?: (key: Key) => void
 }
 
-export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loop<Kustomization> {
+export function kustomizationLoop({ appliers, onBuild }: KustomizationParts): Loop<Kustomization> {
   const builds = new Builds(onBuild)
   const deadlines = new Deadlines()
   const downloads = new Downloads()
@@ -39,14 +40,14 @@ export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loo
     conditions: ['Healthy'],
     inProgress: 'Reconciliation in progress',
     unsupported,
-    watches: [sourceChanged, dependencyReady, substituteInputChanged, managedObjectChanged(applier)],
-    reconcile: (ks, context) => new Run(ks, context, { applier, builds, deadlines, downloads }).reconcile(),
-    finalize: (ks, context) => finalize(ks, context, applier),
+    watches: [sourceChanged, dependencyReady, substituteInputChanged, managedObjectChanged(appliers)],
+    reconcile: (ks, context) => new Run(ks, context, { appliers, builds, deadlines, downloads }).reconcile(),
+    finalize: (ks, context) => finalize(ks, context, appliers),
     forget(key) {
       builds.forget(key)
       deadlines.forget(key)
       downloads.forget(key)
-      applier.forget(key)
+      appliers.forget(key)
     },
   }
 }
@@ -54,12 +55,11 @@ export function kustomizationLoop({ applier, onBuild }: KustomizationParts): Loo
 const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.decryption', isUsed: ({ spec }) => spec.decryption !== undefined },
   { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
-  { field: 'spec.serviceAccountName', isUsed: ({ spec }) => Boolean(spec.serviceAccountName) },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
 ]
 
 interface Parts {
-  readonly applier: Applier
+  readonly appliers: Appliers
   readonly builds: Builds
   readonly deadlines: Deadlines
   readonly downloads: Downloads
@@ -72,14 +72,14 @@ const verifyingCauses: readonly Cause[] = ['created', 'interval', 'requested', '
 class Run {
   readonly #ks: Kustomization
   readonly #context: Context<Kustomization>
-  readonly #parts: Parts
+  readonly #parts: Parts & Actor
   #rule: HealthOptions['rule']
   #substitution: Substitution | undefined
 
   constructor(ks: Kustomization, context: Context<Kustomization>, parts: Parts) {
     this.#ks = ks
     this.#context = context
-    this.#parts = parts
+    this.#parts = { ...parts, ...parts.appliers.of(context.key, accountOf(ks, context.flags)) }
   }
 
   /**

@@ -1,12 +1,13 @@
 /** Deleting what is no longer wanted, unless somebody else is about to want it. */
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { keyOf, keyText } from '../api/object.ts'
-import type { Applier, InventoryEntry, PruneResult } from '../kube/applier.ts'
+import type { InventoryEntry, PruneResult } from '../kube/applier.ts'
 import { changeLog } from '../kube/changes.ts'
 import { refOfEntry } from '../kube/inventory.ts'
 import { mapPooled } from '../kube/pool.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import type { Context } from '../runtime/reconcile.ts'
+import type { Actor } from './appliers.ts'
 import type { Builds } from './builds.ts'
 import { consumersIndex, eventMetadata, type Revision, sourceKeyOf } from './source.ts'
 import { allKustomizations } from './stores.ts'
@@ -15,13 +16,12 @@ import { readSubstitution } from './variables.ts'
 /** Requests and builds at a time, for what is looked up before pruning. */
 const concurrent = 8
 
-export interface Pruning {
+export interface Pruning extends Actor {
   readonly ks: Kustomization
   readonly revision: Revision
   readonly unpacked: UnpackedArtifact
   /** What is in the inventory and not in the build. */
   readonly stale: readonly InventoryEntry[]
-  readonly applier: Applier
   readonly builds: Builds
   readonly context: Context<Kustomization>
 }
@@ -56,10 +56,10 @@ export function failureOf({ survivors }: PruneResult): string | undefined {
 }
 
 /** The entries whose live objects still carry our owner labels. */
-async function stillOurs({ ks, context }: Pruning, entries: readonly InventoryEntry[]): Promise<InventoryEntry[]> {
+async function stillOurs({ ks, client, context }: Pruning, entries: readonly InventoryEntry[]): Promise<InventoryEntry[]> {
   const { name, namespace } = ks.metadata
   const isOurs = async (entry: InventoryEntry): Promise<boolean> => {
-    const live = await context.client.find(refOfEntry(entry), { metadataOnly: true, signal: context.signal })
+    const live = await client.find(refOfEntry(entry), { metadataOnly: true, signal: context.signal })
     const labels = live?.metadata.labels
     return labels?.[`${kustomizationKind.group}/name`] === name && labels[`${kustomizationKind.group}/namespace`] === namespace
   }

@@ -3,10 +3,10 @@ import { gitRepositoryKind } from '../api/gitrepository.ts'
 import type { Kustomization } from '../api/kustomization.ts'
 import { conditionOf, isReady } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
-import type { Applier } from '../kube/applier.ts'
 import { configChanged } from '../runtime/config-watch.ts'
 import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
 import type { Watch } from '../runtime/reconcile.ts'
+import type { Appliers } from './appliers.ts'
 import { consumersIndex } from './source.ts'
 import { allKustomizations, allSources } from './stores.ts'
 
@@ -65,9 +65,9 @@ export const substituteInputChanged = configChanged<Kustomization>({
 })
 
 /** Queues the owner of an object that somebody else changed or deleted. */
-export function managedObjectChanged(applier: Applier): Watch<Kustomization> {
+export function managedObjectChanged(appliers: Appliers): Watch<Kustomization> {
   return ({ enqueue, signal }) => {
-    const stop = applier.onDrift(({ owner }) => enqueue(owner, 'drift'))
+    const stop = appliers.onDrift(({ owner }) => enqueue(owner, 'drift'))
     signal.addEventListener('abort', stop, { once: true })
   }
 }

@@ -29,7 +29,7 @@ export interface Flags {
   /** Absent: the apply engine's own. */
   readonly concurrentSsa: number | undefined
   readonly overrideManagers: readonly string[]
-  /** The account that HelmReleases act as which name none; empty: Sluice's own. */
+  /** The account that Kustomizations and HelmReleases act as which name none; empty: Sluice's own. */
   readonly defaultServiceAccount: string
   /** `<group>/<Kind>`. */
   readonly customApplyStageKinds: readonly string[]
@@ -134,12 +134,7 @@ const flagSpecs: readonly FlagSpec[] = [
       'The number of concurrent server-side apply operations of one reconcile; absent: 16.',
       { min: 1 },
     ],
-    [
-      'default-service-account',
-      'string',
-      '',
-      'The service account that HelmReleases act as which name none; not with the loop kustomize.',
-    ],
+    ['default-service-account', 'string', '', 'The service account that Kustomizations and HelmReleases act as which name none.'],
     ['override-manager', 'list', '', 'Field manager whose changes to managed objects are reverted (repeatable).'],
     ['custom-apply-stage-kinds', 'list', '', 'Kinds applied in a stage of their own, as "<group>/<Kind>".'],
     ['log-level', 'string', 'info', 'The log verbosity.', { oneOf: ['trace', 'debug', 'info', 'error'] }],
@@ -412,11 +407,6 @@ function checked(flags: Flags, env: Environ): Flags {
   if (isListener && !flags.controllers.includes('notification'))
     throw new FlagError(
       `invalid argument ${quoted(flags.eventsListenAddr)} for --events-addr: must be a URL where the notification loop does not run`,
-    )
-  // A Kustomization would be applied with all of Sluice's rights, where a person relies on it having few.
-  if (flags.defaultServiceAccount !== '' && flags.controllers.includes('kustomize'))
-    throw new FlagError(
-      '--default-service-account is not implemented for the loop kustomize in this version: leave it out, or run that loop without it in a process of its own',
     )
   if (flags.maxRetryDelayMs < flags.minRetryDelayMs)
     throw new FlagError('--max-retry-delay must not be shorter than --min-retry-delay')

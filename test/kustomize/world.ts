@@ -7,7 +7,9 @@ import type { Kustomization, KustomizationStatus } from '../../src/api/kustomiza
 import { displayName, type Key, type KubeObject, keyOf, keyText, type ObjectRef } from '../../src/api/object.ts'
 import type { Applier, ApplyOptions, Change, HealthOptions, InventoryEntry, Manifests } from '../../src/kube/applier.ts'
 import { ApplyError } from '../../src/kube/applier.ts'
+import type { Client } from '../../src/kube/client.ts'
 import { entryOf, refOfEntry } from '../../src/kube/inventory.ts'
+import { Appliers } from '../../src/kustomize/appliers.ts'
 import { buildManifests } from '../../src/kustomize/build.ts'
 import { kustomizationLoop } from '../../src/kustomize/kustomization.ts'
 import type { UnpackedArtifact } from '../../src/runtime/artifacts.ts'
@@ -115,9 +117,10 @@ export class FakeApplier implements Applier {
 export class World {
   readonly clock = new ManualClock()
   readonly applier = new FakeApplier()
+  readonly client = { find: async (ref: ObjectRef) => this.applier.live(ref) }
   readonly builds: string[] = []
   readonly loop: Loop<Kustomization> = kustomizationLoop({
-    applier: this.applier,
+    appliers: new Appliers(this.client as unknown as Client, () => this.applier),
     onBuild: ({ name }) => this.builds.push(name),
   })
   readonly kustomizations = new FakeInformer<Kustomization>()
@@ -128,6 +131,7 @@ export class World {
     httpRetry: 9,
     noCrossNamespaceRefs: false,
     noRemoteBases: false,
+    defaultServiceAccount: '',
     featureGates: new Map<string, boolean>(),
     watchConfigsLabelSelector: 'reconcile.fluxcd.io/watch=Enabled',
   }
@@ -175,7 +179,7 @@ export class World {
   context(ks: Kustomization, run: RecordedRun, causes: readonly Cause[] = ['interval']): Context<Kustomization> {
     const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
     const fake = {
-      client: { find: async (ref: ObjectRef) => this.applier.live(ref) },
+      client: this.client,
       informers: { get: ({ kind }: { kind: string }) => (kind === 'Kustomization' ? this.kustomizations : this.sources) },
       artifacts: {
         open: async ({ digest }: { digest: string }) => {
