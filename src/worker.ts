@@ -7,6 +7,9 @@ import { buildManifests } from './kustomize/build.ts'
 import { buildTask } from './kustomize/build-task.ts'
 import { unpackArtifact, unpackTask } from './runtime/unpacked.ts'
 import { serveTasks } from './runtime/workers.ts'
+import { inspectChart, packageChart } from './source/chart-package.ts'
+import { findVersion, pullChart } from './source/chart-pull.ts'
+import { findTask, inspectTask, packageTask, pullTask } from './source/chart-tasks.ts'
 import { fetchArtifact, fetchTask } from './source/fetch.ts'
 import { fetchIndex, indexTask } from './source/helm-index.ts'
 
@@ -19,5 +22,9 @@ serveTasks({
   [renderTask.name]: renderRelease,
   [fetchTask.name]: fetchArtifact,
   [indexTask.name]: fetchIndex,
+  [findTask.name]: findVersion,
+  [pullTask.name]: pullChart,
+  [inspectTask.name]: inspectChart,
+  [packageTask.name]: packageChart,
   [unpackTask.name]: unpackArtifact,
 })

@@ -64,6 +64,8 @@ export interface Metrics extends WorkMetrics {
   applyStatus(key: Key, status: string): void
   /** A kustomize build was really run, not answered from what an earlier one read. */
   built(): void
+  /** What the cache of Helm indexes knew of a HelmRepository, or did not. */
+  cacheUsed(repository: Key, isHit: boolean): void
   apiRequest(report: ApiRequestReport): void
   leader(lease: string, isLeader: boolean): void
   eventDropped(sink: 'kubernetes' | 'webhook' | 'notification', reason: 'full' | 'rate' | 'failed'): void
@@ -73,6 +75,7 @@ export interface Metrics extends WorkMetrics {
 }
 
 const loopProbeMs = 50
+const cacheEventTypes = ['cache_hit', 'cache_miss'] as const
 
 /** Starts to measure the event loop too, until `close`. */
 export function createMetrics(): Metrics {
@@ -212,6 +215,12 @@ export function createMetrics(): Metrics {
     help: 'Number of kustomize builds that were run; what needs no build because nothing that it reads has changed is not counted.',
     registers,
   })
+  const cacheEvents = new Counter({
+    name: 'gotk_cache_events_total',
+    help: 'Total number of cache retrieval events for a Gitops Toolkit resource reconciliation.',
+    labelNames: ['event_type', 'name', 'namespace'] as const,
+    registers,
+  })
   const apiRequests = new Counter({
     name: 'rest_client_requests_total',
     help: 'Number of HTTP requests to the Kubernetes API, partitioned by status code, method and host.',
@@ -295,6 +304,7 @@ export function createMetrics(): Metrics {
     forget({ kind }, key) {
       objectSeconds.remove({ kind, name: key.name, namespace: key.namespace })
       if (kind === 'Kustomization') dropApplyStatus(key)
+      if (kind === 'HelmRepository') for (const event of cacheEventTypes) cacheEvents.remove(cacheLabels(key, event))
     },
     applyStatus(key, status) {
       dropApplyStatus(key)
@@ -302,6 +312,7 @@ export function createMetrics(): Metrics {
       applyStatuses.set({ ...key, status }, 1)
     },
     built: () => builds.inc(),
+    cacheUsed: (repository, isHit) => cacheEvents.inc(cacheLabels(repository, isHit ? 'cache_hit' : 'cache_miss')),
     apiRequest({ method, verb, host, code, durationSeconds }) {
       apiRequests.inc({ code, host, method })
       apiSeconds.observe({ verb, host }, durationSeconds)
@@ -327,6 +338,10 @@ function controllerLabel({ kind }: MeteredKind): string {
 
 function labelsOf(kind: MeteredKind): { controller: string; kind: string } {
   return { controller: controllerLabel(kind), kind: kind.kind }
+}
+
+function cacheLabels({ name, namespace }: Key, event: (typeof cacheEventTypes)[number]) {
+  return { event_type: event, name, namespace }
 }
 
 function controllerRuntimeResult(result: RunResult, requeued: boolean, backoff: boolean): string {

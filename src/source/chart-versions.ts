@@ -1,6 +1,15 @@
 /** Which version of a chart a range means. */
 import type { IndexEntry } from '../lib/chart/index.ts'
-import { compareVersions, parseConstraint, parseVersionTag, type Version } from '../lib/semver/index.ts'
+import { messageOf } from '../lib/errors.ts'
+import {
+  checkMetadata,
+  compareVersions,
+  parseConstraint,
+  parseVersion,
+  parseVersionTag,
+  printVersion,
+  type Version,
+} from '../lib/semver/index.ts'
 
 /**
  * The entry with exactly this version, else the highest that the range allows; of equal ones the newest.
@@ -44,6 +53,22 @@ export function highest<T>(
     if (order > 0 || (order === 0 && best && isBetter(candidate, best.candidate))) best = { candidate, version }
   }
   return best?.candidate
+}
+
+/** @throws Error for a version that is none, and for metadata that no version can have. Source: setBuildMetaData of source-controller. */
+export function withVersionMetadata(version: string, metadata: string): string {
+  let parsed: Version
+  try {
+    parsed = parseVersion(version)
+  } catch (error) {
+    throw new Error(`failed to parse version from chart metadata as SemVer: ${messageOf(error)}`, { cause: error })
+  }
+  try {
+    checkMetadata(metadata)
+  } catch (error) {
+    throw new Error(`failed to set SemVer metadata on chart version: ${messageOf(error)}`, { cause: error })
+  }
+  return printVersion({ ...parsed, metadata })
 }
 
 function isNewer(a: IndexEntry, b: IndexEntry): boolean {

@@ -9,6 +9,7 @@ const reasons = {
   MetadataPatchError: { summary: 'chart metadata patch error', condition: 'BuildFailed', persistent: true },
   ValuesFilesError: { summary: 'values files merge error', condition: 'BuildFailed', persistent: true },
   DependencyBuildError: { summary: 'dependency build error', condition: 'BuildFailed', persistent: false },
+  Unknown: { summary: 'unknown build error', condition: 'FetchFailed', persistent: false },
   ChartPackageError: { summary: 'chart package error', condition: 'BuildFailed', persistent: false },
 } as const satisfies Record<string, { summary: string; condition: FailureCondition; persistent: boolean }>
 

@@ -5,7 +5,7 @@ import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
-import { chartsIn, type IndexedChart, indexToJson, parseIndex } from '../lib/chart/index.ts'
+import { chartsIn, type IndexEntry, type IndexedChart, indexToJson, parseIndex } from '../lib/chart/index.ts'
 import { BuildError, messageOf } from '../lib/errors.ts'
 import type { Task, TaskContext } from '../runtime/workers.ts'
 import { type HttpAccess, HttpClient, withoutSecrets } from './http-get.ts'
@@ -77,6 +77,20 @@ async function writeIndex(bytes: Buffer, access: HttpAccess, target: Target): Pr
   } catch (error) {
     if (!(error instanceof BuildError)) throw error
     return await write(wholeIndex(bytes, access, error), target)
+  }
+}
+
+/** The versions of one chart in a repository's index.yaml; undefined when it does not have that chart. @throws IndexError */
+export function entriesOf(index: Buffer, access: HttpAccess, chart: string): readonly IndexEntry[] | undefined {
+  const find = (charts: Iterable<IndexedChart>) => {
+    for (const [name, versions] of charts) if (name === chart) return versions
+    return undefined
+  }
+  try {
+    return find(chartsIn(index))
+  } catch (error) {
+    if (!(error instanceof BuildError)) throw error
+    return find(wholeIndex(index, access, error))
   }
 }
 

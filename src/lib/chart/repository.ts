@@ -110,7 +110,7 @@ function describe(chart: string, version: string): string {
  * The address of a chart's package: the first of the entry, relative to the repository unless it is whole.
  * @throws BuildError when there is none, or it is no address.
  */
-export function chartUrl(entry: IndexEntry, { chart, version, repository }: ChartRequest): string {
+export function chartUrl(entry: Pick<IndexEntry, 'urls'>, { chart, version, repository }: ChartRequest): string {
   const [url] = entry.urls
   if (url === undefined) throw new BuildError(`${describe(chart, version)} has no downloadable URLs`)
   try {
