@@ -6,11 +6,11 @@ import { helmReleaseLoop } from './helm/helmrelease.ts'
 import { measured } from './helm/measured.ts'
 import { renderOf } from './helm/render.ts'
 import { releaseStorage } from './helm/storage.ts'
-import type { Applier } from './kube/applier.ts'
 import { ClusterApplier } from './kube/apply.ts'
 import type { Client } from './kube/client.ts'
 import { connect } from './kube/connect.ts'
 import { Informers } from './kube/informer.ts'
+import { Appliers } from './kustomize/appliers.ts'
 import { kustomizationLoop } from './kustomize/kustomization.ts'
 import { alertUpkeep, providerUpkeep } from './notification/finalizers.ts'
 import { Notifications } from './notification/notifications.ts'
@@ -98,19 +98,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
   )
 
   const environment: Environment = { client, informers, artifacts, workers, clock: systemClock, log, flags, metrics }
-  const applier = stack.adopt(
-    new ClusterApplier({
-      client,
-      clock: systemClock,
-      log,
-      fieldManager: 'kustomize-controller',
-      ownerGroup: 'kustomize.toolkit.fluxcd.io',
-      ...(flags.concurrentSsa !== undefined && { concurrency: flags.concurrentSsa }),
-      customStageKinds: new Set(flags.customApplyStageKinds),
-      overrideManagers: flags.overrideManagers,
-    }),
-    (created) => created.close(),
-  )
+  const appliers = stack.adopt(appliersOf(environment), (created) => created.close())
   const recorder = new EventRecorder({
     client,
     clock: systemClock,
@@ -138,7 +126,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
   await runManager({
     environment,
     recorder,
-    loops: loopsOf(environment, applier),
+    loops: loopsOf(environment, appliers),
     signal,
     hostname: host,
     podName: env.POD_NAME,
@@ -149,6 +137,20 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: 
       listening(log, 'health', flags.healthAddr, ports.health)
     },
   })
+}
+
+/** Kustomizations apply as the program itself, or as service accounts. */
+function appliersOf({ client, clock, log, flags }: Environment): Appliers {
+  const options = {
+    clock,
+    log,
+    fieldManager: 'kustomize-controller',
+    ownerGroup: 'kustomize.toolkit.fluxcd.io',
+    ...(flags.concurrentSsa !== undefined && { concurrency: flags.concurrentSsa }),
+    customStageKinds: new Set(flags.customApplyStageKinds),
+    overrideManagers: flags.overrideManagers,
+  }
+  return new Appliers(client, (actor) => new ClusterApplier({ ...options, client: actor }))
 }
 
 function connectClient(flags: Flags, metrics: Metrics, log: Logger, env: Surroundings['env']): Promise<Client> {
@@ -171,11 +173,11 @@ function warnOnce(log: Logger): (warning: string) => void {
   }
 }
 
-function loopsOf({ flags, metrics }: Environment, applier: Applier): AnyLoop[] {
+function loopsOf({ flags, metrics }: Environment, appliers: Appliers): AnyLoop[] {
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop))
   if (flags.controllers.includes('source')) loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
-  if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ applier, onBuild: () => metrics.built() })))
+  if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
   if (flags.controllers.includes('helm'))
     loops.push(anyLoop(helmReleaseLoop({ actions: measuredActions(metrics), storageIn: releaseStorage, renderOf })))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
