@@ -32,6 +32,8 @@ export interface RevisionMark {
   readonly version: number
   /** Another one whenever the revision is stored again. */
   readonly mark: string
+  /** Nothing but this controller has ever written it. */
+  readonly isOurs: boolean
 }
 
 /** Releases of one namespace, by name. Every method throws ApiError for what the API server refuses. */

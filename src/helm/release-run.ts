@@ -3,6 +3,7 @@
  * most once, and after a remediation the run ends. Source: helm-controller internal/reconcile/atomic_release.go.
  */
 import type { HelmRelease } from '../api/helmrelease.ts'
+import type { Release } from '../lib/chart/index.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { BuildError, messageOf } from '../lib/errors.ts'
 import { type Context, type Outcome, Preempted, Retryable, Stalled } from '../runtime/reconcile.ts'
@@ -98,8 +99,8 @@ export class ReleaseRun {
   }
 
   async #observe(): Promise<Observed> {
-    const { history } = this.#ledger
     const last = await this.#lastRevision()
+    const { history } = this.#ledger
     // Only a failure is ever rolled back.
     const mayFail = last?.status === 'failed' || (history[0] !== undefined && hasFailedTest(history[0]))
     return {
@@ -122,13 +123,14 @@ export class ReleaseRun {
   async #lastRevision(): Promise<LastRevision | undefined> {
     const { storage, release, seen } = this.#options
     const { key } = this.#context
-    const [current] = this.#ledger.history
-    for (const { version, mark } of await storage.revisions(release.name)) {
-      const known = seen.find(key, { mark, digest: current?.digest })
+    for (const { version, mark, isOurs } of await storage.revisions(release.name)) {
+      const known = seen.find(key, { mark, digest: this.#ledger.history[0]?.digest })
       if (known) return known
       const stored = await storage.get(release.name, version).catch(passOver)
       // As Helm does: one that cannot be read, or is gone meanwhile, does not count.
       if (!stored) continue
+      if (isOurs) this.#takeUp(stored)
+      const [current] = this.#ledger.history
       const last: LastRevision = {
         version,
         status: stored.info.status,
@@ -142,13 +144,32 @@ export class ReleaseRun {
     return undefined
   }
 
-  /** How the revision is that a rollback goes to. */
+  /**
+   * A revision that a process of ours stored, and was killed before it could tell: it follows what we know of. Otherwise the history would
+   * count as somebody else's, and with it would go the revision that a failed upgrade is rolled back to.
+   */
+  #takeUp(stored: Release): void {
+    const [current] = this.#ledger.history
+    if (!current || current.name !== stored.name || current.namespace !== stored.namespace) return
+    if (stored.version <= current.version) return
+    const { metadata, ociDigest } = this.#options.chart
+    const isWanted = stored.chart.metadata.version === metadata.version
+    const action = stored.info.rollbackRevision === undefined ? 'upgrade' : 'rollback'
+    this.#ledger.observe(stored, { action, ...(isWanted && { ociDigest }) })
+    // It is of the revision before; what a rollback remedies stands.
+    if (action === 'upgrade') this.#ledger.removeCondition('Released')
+  }
+
+  /** How the revision is that a rollback goes to. That it has been superseded since is no change to it. */
   async #target(): Promise<Observed['target']> {
     const target = rollbackTarget({ history: this.#ledger.history, spec: this.#hr.spec })
     if (!target) return 'missing'
     const stored = await this.#options.storage.get(target.name, target.version)
     if (!stored) return 'missing'
-    return isAsObserved(target, stored) ? 'as observed' : 'altered'
+    const { info } = stored
+    const isSuperseded = info.status === 'superseded' && target.status === 'deployed'
+    const before: Release = isSuperseded ? { ...stored, info: { ...info, status: 'deployed' } } : stored
+    return isAsObserved(target, before) ? 'as observed' : 'altered'
   }
 
   /** Looked at for a new generation only: what is recorded is of the last release, whoever made it. */

@@ -4,6 +4,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { ActionContext, ActionError } from './action.ts'
 import { applyItems, deleteCreated, deleteLeft, itemsOf, missingFrom } from './apply.ts'
 import { runHooks } from './hooks.ts'
+import { deleteRemains } from './remains.ts'
 import { Revision, supersedeDeployed, timeText, withoutRevision } from './revision.ts'
 import { methodOf, timeoutMsOf } from './settings.ts'
 import { untilReady } from './wait.ts'
@@ -11,6 +12,7 @@ import type { Item, Method } from './write.ts'
 
 interface Prepared {
   readonly revision: Revision
+  readonly history: readonly Release[]
   readonly current: Release
   readonly method: Method
 }
@@ -64,11 +66,11 @@ async function prepare(version: number, context: ActionContext): Promise<Prepare
     context,
   )
   await revision.create()
-  return { revision, current, method }
+  return { revision, history, current, method }
 }
 
 async function perform(
-  { revision, current, method }: Prepared,
+  { revision, history, current, method }: Prepared,
   progress: { step: Step; readonly created: Item[] },
   context: ActionContext,
 ): Promise<void> {
@@ -81,6 +83,7 @@ async function perform(
   progress.step = 'apply'
   await applyItems(after, { ...method, before, created: cleanupOnFail ? progress.created : undefined }, context)
   await deleteLeft(missingFrom(before, after), context)
+  await deleteRemains({ history, current }, after, context)
   progress.step = 'other'
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
   if (!disableHooks) await runHooks('post-rollback', revision, { timeoutMs, method }, context)

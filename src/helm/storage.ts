@@ -57,8 +57,12 @@ export function releaseStorage(client: Client, namespace: string, now: () => num
 }
 
 function markOf({ metadata }: KubeObject): RevisionMark {
-  const { name, uid, resourceVersion } = metadata
-  return { version: Number(name.slice(name.lastIndexOf('.v') + 2)) || 0, mark: `${name} ${uid} ${resourceVersion}` }
+  const { name, uid, resourceVersion, managedFields = [] } = metadata
+  return {
+    version: Number(name.slice(name.lastIndexOf('.v') + 2)) || 0,
+    mark: `${name} ${uid} ${resourceVersion}`,
+    isOurs: managedFields.length > 0 && managedFields.every(({ manager }) => manager === fieldManager),
+  }
 }
 
 function stored(release: Release) {

@@ -2,8 +2,9 @@
 import type { Release } from '../lib/chart/index.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type ActionContext, ActionError } from './action.ts'
-import { deleteOwned, itemsOf } from './apply.ts'
+import { deleteOwned, itemsOf, missingFrom } from './apply.ts'
 import { runHooks } from './hooks.ts'
+import { type Past, remainsOf } from './remains.ts'
 import { Revision, supersedeDeployed, timeText, withoutRevision } from './revision.ts'
 import { timeoutMsOf } from './settings.ts'
 import { untilGone } from './wait.ts'
@@ -33,7 +34,7 @@ export async function uninstall(context: ActionContext): Promise<Release | undef
   try {
     if (!disableHooks) await runHooks('pre-delete', revision, { timeoutMs, method }, context)
     await revision.update()
-    await deleteObjects(revision.release, context, failures)
+    await deleteObjects({ history, current: revision.release }, context, failures)
   } catch (error) {
     throw await undone(revision, error, context)
   }
@@ -56,9 +57,11 @@ export async function uninstall(context: ActionContext): Promise<Release | undef
 }
 
 /** Waits too, unless that is turned off; what does not go away in time is a failure, and the history goes nevertheless. */
-async function deleteObjects(release: Release, context: ActionContext, failures: string[]): Promise<void> {
+async function deleteObjects(past: Past, context: ActionContext, failures: string[]): Promise<void> {
   const { disableWait, deletionPropagation = 'background' } = context.spec.uninstall ?? {}
-  const items = await itemsOf(release.manifest, release, context)
+  const release = past.current
+  const own = await itemsOf(release.manifest, release, context)
+  const items = [...own, ...missingFrom(await remainsOf(past, context), own)]
   const propagation = propagations[deletionPropagation]
   const { deleted, failures: refused } = await deleteOwned(items, release, context, { propagation })
   if (refused.length > 0) throw new Error(`failed to delete release: ${release.name}: ${refused.join('; ')}`)

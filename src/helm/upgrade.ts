@@ -7,6 +7,7 @@ import { type ActionContext, ActionError, type Desired } from './action.ts'
 import { applyItems, checkOwnership, deleteCreated, deleteLeft, itemsOf, missingFrom } from './apply.ts'
 import { applyCrds } from './crds.ts'
 import { runHooks } from './hooks.ts'
+import { deleteRemains } from './remains.ts'
 import { Revision, timeText, withoutRevision } from './revision.ts'
 import { methodOf, timeoutMsOf } from './settings.ts'
 import { untilReady } from './wait.ts'
@@ -14,6 +15,7 @@ import type { Item, Method } from './write.ts'
 
 interface Prepared {
   readonly revision: Revision
+  readonly history: readonly Release[]
   /** The revision whose objects are in the cluster. */
   readonly current: Release
   readonly before: readonly Item[]
@@ -44,7 +46,8 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
   const { spec, release, render, storage, signal } = context
   const given = spec.upgrade ?? {}
   signal.throwIfAborted()
-  const { last, current } = lastAndCurrent(await storage.history(release.name), release.name)
+  const history = await storage.history(release.name)
+  const { last, current } = lastAndCurrent(history, release.name)
   const method = methodOf(given, last)
   await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context).catch((error) => {
     throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
@@ -83,7 +86,7 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
     context,
   )
   await revision.create()
-  return { revision, current, before, after, method }
+  return { revision, history, current, before, after, method }
 }
 
 /** The newest revision, and the one that is deployed: after a failure an older one. */
@@ -115,7 +118,11 @@ async function own(items: readonly Item[], release: Release, context: ActionCont
   })
 }
 
-async function perform({ revision, before, after, method }: Prepared, created: Item[], context: ActionContext): Promise<void> {
+async function perform(
+  { revision, history, current, before, after, method }: Prepared,
+  created: Item[],
+  context: ActionContext,
+): Promise<void> {
   const { spec } = context
   const { disableHooks, disableWait, disableWaitForJobs, cleanupOnFail } = spec.upgrade ?? {}
   const timeoutMs = timeoutMsOf(spec, 'upgrade')
@@ -130,6 +137,7 @@ async function perform({ revision, before, after, method }: Prepared, created: I
   const originals = [...after, ...before]
   await applyItems(after, { ...method, before: originals, created: cleanupOnFail ? created : undefined }, context)
   await deleteLeft(missingFrom(before, after), context)
+  await deleteRemains({ history, current }, after, context)
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
   await hooks('post-upgrade')
 }
