@@ -30,6 +30,7 @@ import { WorkerPool } from './runtime/workers.ts'
 import { gitRepositoryLoop } from './source/gitrepository.ts'
 import { helmChartLoop } from './source/helmchart.ts'
 import { helmRepositoryLoop } from './source/helmrepository.ts'
+import { ociRepositoryLoop } from './source/ocirepository.ts'
 import { VersionCache, type VersionCacheOptions } from './source/version-cache.ts'
 
 const mostWarnings = 1_000
@@ -175,7 +176,7 @@ function warnOnce(log: Logger): (warning: string) => void {
 
 function loopsOf({ flags, metrics }: Environment, appliers: Appliers): AnyLoop[] {
   const loops: AnyLoop[] = []
-  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop))
+  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop()))
   if (flags.controllers.includes('source')) loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
   if (flags.controllers.includes('helm'))

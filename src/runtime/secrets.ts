@@ -53,7 +53,7 @@ function assertCertificates(key: string, text: string): void {
   try {
     new X509Certificate(text)
   } catch {
-    throw new Error(`key '${key}' holds no PEM certificate`)
+    throw new Error(`failed to parse CA certificate: key '${key}' holds no PEM certificate`)
   }
 }
 
@@ -61,7 +61,8 @@ function assertKeyPair(cert: string, key: string): void {
   try {
     createSecureContext({ cert, key })
   } catch (error) {
-    throw new Error(`keys 'tls.crt' and 'tls.key' are not a PEM certificate and its private key: ${messageOf(error)}`)
+    const wrong = `keys 'tls.crt' and 'tls.key' are not a PEM certificate and its private key: ${messageOf(error)}`
+    throw new Error(`failed to parse TLS certificate and key: ${wrong}`)
   }
 }
 

@@ -100,7 +100,11 @@ function basicOf({ secret, value }: Keys): Basic | undefined {
 function tlsFrom(keys: Keys): ClientTls {
   const wrong = wrongTlsOf(keys)
   if (wrong) throw new Error(`secret '${keys.secret}' ${wrong}`)
-  return within(`secret '${keys.secret}'`, () => tlsOf(keys.value))
+  try {
+    return tlsOf(keys.value)
+  } catch (error) {
+    throw new Error(`${messageOf(error)} (in secret '${keys.secret}')`, { cause: error })
+  }
 }
 
 /** The old place of certificates. A Secret of another sort may have keys of these names that do not fit together. */

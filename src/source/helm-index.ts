@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { chartsIn, type IndexEntry, type IndexedChart, indexToJson, parseIndex } from '../lib/chart/index.ts'
 import { BuildError, messageOf } from '../lib/errors.ts'
 import type { Task, TaskContext } from '../runtime/workers.ts'
-import { type HttpAccess, HttpClient, withoutSecrets } from './http-get.ts'
+import { type Download, type HttpAccess, HttpClient, type Validator, withoutSecrets } from './http-get.ts'
 
 export interface IndexInput {
   readonly access: HttpAccess
@@ -16,12 +16,18 @@ export interface IndexInput {
   readonly maxBytes: number
   /** What is stored already; absent when it has to be made again. */
   readonly storedRevision?: string | undefined
+  /** By what the server knows the one that is stored. */
+  readonly known?: Validator | undefined
   /** Where the index is written. */
   readonly file: string
 }
 
-/** Undefined: the index is the one that is stored already. */
-export type IndexOutput = FetchedIndex | undefined
+export interface IndexOutput {
+  /** Absent: the index is the one that is stored already. */
+  readonly index?: FetchedIndex
+  /** Absent also when the server has said that it has nothing new. */
+  readonly validator?: Validator | undefined
+}
 
 export interface FetchedIndex {
   /** `sha256:<hex>` of the index as the repository has it. */
@@ -43,12 +49,14 @@ const largestInOneGo = 24 * 1024 * 1024
 
 /** @throws HttpError, IndexError, system errors of the disk, the signal's reason. */
 export async function fetchIndex(input: IndexInput, { signal }: TaskContext): Promise<IndexOutput> {
-  const { access, maxBytes, storedRevision, file } = input
-  const bytes = await downloadIndex(access, maxBytes, signal)
-  const revision = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-  if (revision === storedRevision) return undefined
+  const { access, maxBytes, storedRevision, known, file } = input
+  const download = await askForIndex(access, { maxBytes, signal, known })
+  if (!download) return {}
+  const { body, validator } = download
+  const revision = `sha256:${createHash('sha256').update(body).digest('hex')}`
+  if (revision === storedRevision) return { validator }
   try {
-    return { revision, ...(await writeIndex(bytes, access, { file, signal })) }
+    return { index: { revision, ...(await writeIndex(body, access, { file, signal })) }, validator }
   } catch (error) {
     await rm(file, { force: true })
     throw error
@@ -57,13 +65,30 @@ export async function fetchIndex(input: IndexInput, { signal }: TaskContext): Pr
 
 /** The bytes of a repository's index.yaml. @throws HttpError */
 export async function downloadIndex(access: HttpAccess, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+  const download = await askForIndex(access, { maxBytes, signal })
+  // Nobody said that it is known.
+  return download?.body ?? Buffer.alloc(0)
+}
+
+interface Asking {
+  readonly maxBytes: number
+  readonly signal: AbortSignal
+  readonly known?: Validator | undefined
+}
+
+/** Undefined when the server says that it is still the known one. */
+async function askForIndex(access: HttpAccess, { maxBytes, signal, known }: Asking): Promise<Download | undefined> {
   await using client = new HttpClient(access, signal)
-  const address = new URL(access.url)
-  address.pathname = `${address.pathname.replace(/\/+$/, '')}/index.yaml`
-  return client.get(address.href, {
-    bytes: maxBytes,
-    message: `the answer of ${withoutSecrets(address.href)} is more than ${maxBytes} bytes: index exceeds the maximum index file size of ${maxBytes} bytes`,
-  })
+  const address = indexUrl(access)
+  const message = `the answer of ${withoutSecrets(address)} is more than ${maxBytes} bytes: index exceeds the maximum index file size of ${maxBytes} bytes`
+  return await client.getText(address, { bytes: maxBytes, message }, known)
+}
+
+/** What belongs to the address stays: a query may hold a token. */
+function indexUrl({ url }: HttpAccess): string {
+  const address = new URL(url)
+  address.pathname = `${address.pathname}/index.yaml`.replace(/\/{2,}/g, '/')
+  return address.href
 }
 
 interface Target {
@@ -95,10 +120,10 @@ export function entriesOf(index: Buffer, access: HttpAccess, chart: string): rea
 }
 
 /** The charts of an index in any form. @throws IndexError that says what Helm says. */
-function wholeIndex(bytes: Buffer, { url }: HttpAccess, unsplit: BuildError): Iterable<IndexedChart> {
+function wholeIndex(bytes: Buffer, access: HttpAccess, unsplit: BuildError): Iterable<IndexedChart> {
   if (/^\s*<(?:!doctype|html|\?xml)/i.test(bytes.toString('latin1', 0, 512)))
     throw new IndexError(
-      `what ${withoutSecrets(url)}index.yaml answers is a page in HTML or XML, not the index of a Helm repository`,
+      `what ${withoutSecrets(indexUrl(access))} answers is a page in HTML or XML, not the index of a Helm repository`,
     )
   if (bytes.length > largestInOneGo)
     throw new IndexError(

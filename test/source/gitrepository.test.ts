@@ -261,10 +261,14 @@ describe('a GitRepository that cannot be fetched', () => {
 
   it.each<[string, Record<string, string>, string]>([
     ['a line break in a token', { bearerToken: 'abc\n' }, "key 'bearerToken' holds a line break"],
-    ['no certificate', { 'ca.crt': 'nothing' }, "key 'ca.crt' holds no PEM certificate"],
-    ['no certificate under the old name', { caFile: 'nothing' }, "key 'caFile' holds no PEM certificate"],
+    ['no certificate', { 'ca.crt': 'nothing' }, "failed to parse CA certificate: key 'ca.crt' holds no PEM certificate"],
+    [
+      'no certificate under the old name',
+      { caFile: 'nothing' },
+      "failed to parse CA certificate: key 'caFile' holds no PEM certificate",
+    ],
     ['a certificate without a key', { 'tls.crt': 'x' }, "key 'tls.crt' is set without 'tls.key'"],
-    ['a broken certificate', { 'tls.crt': 'x', 'tls.key': 'y' }, "keys 'tls.crt' and 'tls.key' are not a PEM certificate"],
+    ['a broken certificate', { 'tls.crt': 'x', 'tls.key': 'y' }, "failed to parse TLS certificate and key: keys 'tls.crt'"],
     ['a password without a user', { password: 'x' }, "invalid 'http' auth option: 'password' requires 'username' to be set"],
   ])('F-SRC-04 names the Secret and its key for %s', async (_, secret, message) => {
     const made = await repository()
@@ -353,7 +357,7 @@ describe('a GitRepository that cannot be fetched', () => {
     await using one = await world(server, made)
     const shutdown = new AbortController()
     const asked = server.next(() => true)
-    const run = one.run(shutdown.signal)
+    const run = one.run({ signal: shutdown.signal })
     await asked
     shutdown.abort(new Error('the process ends'))
     expect((await run).error).toMatchObject({ message: 'the process ends' })
