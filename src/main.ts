@@ -178,6 +178,7 @@ function loopsOf({ flags, metrics }: Environment, appliers: Appliers): AnyLoop[]
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop()))
   if (flags.controllers.includes('source')) loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
+  if (flags.controllers.includes('source')) loops.push(anyLoop(ociRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
   if (flags.controllers.includes('helm'))
     loops.push(anyLoop(helmReleaseLoop({ actions: measuredActions(metrics), storageIn: releaseStorage, renderOf })))

@@ -20,6 +20,8 @@ export interface TransportOptions extends ConnectionOptions {
   /** Ends everything that is under way. */
   readonly signal: AbortSignal
   readonly timer?: Timer
+  /** How long a server may say nothing: five minutes when absent. */
+  readonly idleMs?: number
 }
 
 export interface Request {
@@ -108,7 +110,7 @@ export class Transport implements AsyncDisposable {
   /** As `exchange`, and nothing is tried again. */
   async #once(url: URL, request: Request): Promise<Received> {
     const { method = 'GET', accept, authorization, form } = request
-    const { userAgent, signal } = this.#options
+    const { userAgent, signal, idleMs } = this.#options
     try {
       const response = await this.#dispatcher.request({
         origin: url.origin,
@@ -122,6 +124,7 @@ export class Transport implements AsyncDisposable {
         },
         ...(form && { body: form.toString() }),
         signal,
+        ...(idleMs !== undefined && { headersTimeout: idleMs, bodyTimeout: idleMs }),
       })
       const headers = new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
       return { origin: url.origin, status: response.statusCode, headers, ...(await receive(response, request)) }
