@@ -59,6 +59,10 @@ interface Remedy {
   readonly what: string
   readonly about: EventAbout
   readonly reason: 'Rollback' | 'Uninstall'
+}
+
+interface RemedyEnd {
+  /** Undefined: it succeeded. */
   readonly failure: unknown
   readonly tail: LogTail
   readonly isStored: boolean
@@ -73,6 +77,26 @@ export class Acts {
     this.#options = options
     this.#ledger = options.ledger
     this.#context = options.context
+  }
+
+  /**
+   * Notes a revision that a process of ours stored, and was killed before it could tell: one that follows what is known. Otherwise the
+   * history would count as somebody else's, and with it would go the revision that a failed upgrade is rolled back to.
+   */
+  takeUp(stored: Release): void {
+    const known = this.#ledger.history
+    const [current] = known
+    if (!current || current.name !== stored.name || current.namespace !== stored.namespace) return
+    if (stored.version <= current.version) return
+    const { metadata, ociDigest } = this.#options.chart
+    const isWanted = stored.chart.metadata.version === metadata.version
+    const { status, rollbackRevision } = stored.info
+    const action = rollbackRevision === undefined ? 'upgrade' : 'rollback'
+    this.#ledger.observe(stored, { action, ...(isWanted && { ociDigest }) })
+    if (status !== 'deployed') return
+    if (action === 'upgrade') return this.#released(action)
+    const target = known.find(({ version }) => version === rollbackRevision)
+    if (target) this.#hasRemedied({ what: rollbackTo(target), about: target, reason: 'Rollback' })
   }
 
   install(): Promise<void> {
@@ -130,7 +154,7 @@ export class Acts {
     const target = rollbackTarget({ history: this.#ledger.history, spec: this.#ledger.hr.spec })
     if (!target) throw new ActFailed('missing target release for rollback: required to rollback')
     const about = { ...target, configDigest: valuesDigest(this.#options.values) }
-    const what = `Helm rollback to previous release ${fullNameOf(target)} with chart ${chartNameOf(target)}`
+    const what = rollbackTo(target)
     const { failure, stored, tail } = await this.#run({ action: 'rollback', ociDigest: target.ociDigest }, (context) =>
       this.#options.actions.rollback(target.version, context),
     )
@@ -155,19 +179,20 @@ export class Acts {
     return last && withRelease([], last, {})[0]
   }
 
-  #remedied(result: Remedy): void {
+  #remedied(result: Remedy & RemedyEnd): void {
     const { what, about, reason, failure, tail, isStored } = result
-    if (failure === undefined) {
-      const message = `${what} succeeded`
-      this.#ledger.setCondition('Remediated', 'True', `${reason}Succeeded`, message)
-      this.#tell('info', `${reason}Succeeded`, message, about)
-      return
-    }
+    if (failure === undefined) return this.#hasRemedied(result)
     const message = `${what} failed: ${messageOf(failure).trim()}`
     this.#ledger.countFailure()
     this.#ledger.setCondition('Remediated', 'False', `${reason}Failed`, message)
     this.#tell('error', `${reason}Failed`, withLog(message, tail), about)
     if (!isStored) throw new ActFailed(message, { cause: failure })
+  }
+
+  #hasRemedied({ what, about, reason }: Remedy): void {
+    const message = `${what} succeeded`
+    this.#ledger.setCondition('Remediated', 'True', `${reason}Succeeded`, message)
+    this.#tell('info', `${reason}Succeeded`, message, about)
   }
 
   async test(): Promise<void> {
@@ -308,6 +333,10 @@ export class Acts {
 export function interruptionOf(error: unknown): Preempted | undefined {
   if (error instanceof Preempted) return error
   return error instanceof Error && error.cause !== undefined ? interruptionOf(error.cause) : undefined
+}
+
+function rollbackTo(target: ReleaseSnapshot): string {
+  return `Helm rollback to previous release ${fullNameOf(target)} with chart ${chartNameOf(target)}`
 }
 
 function testsText({ testHooks = {} }: ReleaseSnapshot): string {

@@ -129,7 +129,7 @@ export class ReleaseRun {
       const stored = await storage.get(release.name, version).catch(passOver)
       // As Helm does: one that cannot be read, or is gone meanwhile, does not count.
       if (!stored) continue
-      if (isOurs) this.#takeUp(stored)
+      if (isOurs) this.#acts.takeUp(stored)
       const [current] = this.#ledger.history
       const last: LastRevision = {
         version,
@@ -142,22 +142,6 @@ export class ReleaseRun {
       return last
     }
     return undefined
-  }
-
-  /**
-   * A revision that a process of ours stored, and was killed before it could tell: it follows what we know of. Otherwise the history would
-   * count as somebody else's, and with it would go the revision that a failed upgrade is rolled back to.
-   */
-  #takeUp(stored: Release): void {
-    const [current] = this.#ledger.history
-    if (!current || current.name !== stored.name || current.namespace !== stored.namespace) return
-    if (stored.version <= current.version) return
-    const { metadata, ociDigest } = this.#options.chart
-    const isWanted = stored.chart.metadata.version === metadata.version
-    const action = stored.info.rollbackRevision === undefined ? 'upgrade' : 'rollback'
-    this.#ledger.observe(stored, { action, ...(isWanted && { ociDigest }) })
-    // It is of the revision before; what a rollback remedies stands.
-    if (action === 'upgrade') this.#ledger.removeCondition('Released')
   }
 
   /** How the revision is that a rollback goes to. That it has been superseded since is no change to it. */

@@ -52,6 +52,24 @@ describe('a release that a killed process was working on', () => {
     expect(world.storage.text).toBe('v1 superseded, v2 failed, v3 failed, v4 deployed')
   })
 
+  it('F-HLM-01 tells of a rollback that had come to its end', async () => {
+    const world = await killed({})
+    world.storage.revisions.delete('shop/web.v2')
+    const bad = { ...spec, upgrade: { remediation: { remediateLastFailure: true } } }
+    world.release(bad)
+    world.actions.script.upgrade = ['bad']
+    world.actions.script.rollback = [() => Promise.reject(new Error('killed'))]
+    await world.run()
+    const info = { status: 'deployed', rollbackRevision: 1 } as const
+    world.storage.revisions.set('shop/web.v3', { ...releaseOf({ version: 3 }), info })
+    world.storage.ours.add('shop/web.v3')
+    await world.run()
+    expect(world.history).toBe('v3 deployed rollback, v2 failed upgrade, v1 deployed install')
+    expect(world.conditions).toBe(
+      'Stalled=True RetriesExceeded, Ready=False RollbackSucceeded, Released=False UpgradeFailed, Remediated=True RollbackSucceeded',
+    )
+  })
+
   it('F-HLM-01 is left as it is where it had come to its end', async () => {
     const world = await killed({ config: wanted })
     world.release(spec)
@@ -59,6 +77,7 @@ describe('a release that a killed process was working on', () => {
     expect(world.actions.log).toEqual([])
     expect(world.history).toBe('v2 deployed upgrade, v1 deployed install')
     expect(world.conditions).toBe('Ready=True UpgradeSucceeded, Released=True UpgradeSucceeded')
+    expect(world.events).toMatchObject([{ severity: 'info', reason: 'UpgradeSucceeded' }])
   })
 
   it('F-HLM-02 is not taken for ours when something else has written it', async () => {
