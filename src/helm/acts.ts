@@ -94,9 +94,9 @@ export class Acts {
     const action = rollbackRevision === undefined ? 'upgrade' : 'rollback'
     this.#ledger.observe(stored, { action, ...(isWanted && { ociDigest }) })
     if (status !== 'deployed') return
-    if (action === 'upgrade') return this.#released(action)
     const target = known.find(({ version }) => version === rollbackRevision)
-    if (target) this.#hasRemedied({ what: rollbackTo(target), about: target, reason: 'Rollback' })
+    if (action === 'upgrade') this.#released(action)
+    else if (target) this.#hasRemedied({ what: rollbackTo(target), about: target, reason: 'Rollback' })
   }
 
   install(): Promise<void> {
@@ -181,7 +181,10 @@ export class Acts {
 
   #remedied(result: Remedy & RemedyEnd): void {
     const { what, about, reason, failure, tail, isStored } = result
-    if (failure === undefined) return this.#hasRemedied(result)
+    if (failure === undefined) {
+      this.#hasRemedied(result)
+      return
+    }
     const message = `${what} failed: ${messageOf(failure).trim()}`
     this.#ledger.countFailure()
     this.#ledger.setCondition('Remediated', 'False', `${reason}Failed`, message)
