@@ -246,6 +246,9 @@ export function createMetrics(): Metrics {
     labelNames: ['sink', 'reason'] as const,
     registers,
   })
+  // From the start: the first event that is dropped is an increase too.
+  for (const sink of ['kubernetes', 'webhook', 'notification'])
+    for (const reason of ['full', 'rate', 'failed']) dropped.inc({ sink, reason }, 0)
   const loopDelay = new Histogram({
     name: 'flux_event_loop_delay_seconds',
     help: 'How much later than planned the main thread got to a timer: what it adds to every request and lease renewal.',
@@ -280,7 +283,7 @@ export function createMetrics(): Metrics {
       for (const result of ['success', 'error', 'requeue', 'requeue_after']) crTotal.inc({ controller, result }, 0)
       for (const counter of [crErrors, crTerminal, crPanics]) counter.inc({ controller }, 0)
       for (const counter of [wqAdds, wqRetries]) counter.inc({ name: controller }, 0)
-      for (const result of ['success', 'error']) reconciles.inc({ ...labelsOf(kind), result }, 0)
+      for (const result of ['success', 'error', 'stalled', 'waiting']) reconciles.inc({ ...labelsOf(kind), result }, 0)
     },
     activeWorkers: (kind, count) => crActive.set({ controller: controllerLabel(kind) }, count),
     runFinished(kind, { key, result, durationSeconds, reason, requeued, backoff }) {
