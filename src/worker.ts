@@ -12,6 +12,7 @@ import { findVersion, pullChart } from './source/chart-pull.ts'
 import { findTask, inspectTask, packageTask, pullTask } from './source/chart-tasks.ts'
 import { fetchArtifact, fetchTask } from './source/fetch.ts'
 import { fetchIndex, indexTask } from './source/helm-index.ts'
+import { imageTask, pullImage } from './source/oci-pull.ts'
 
 serveTasks({
   [buildTask.name]: buildManifests,
@@ -22,6 +23,7 @@ serveTasks({
   [renderTask.name]: renderRelease,
   [fetchTask.name]: fetchArtifact,
   [indexTask.name]: fetchIndex,
+  [imageTask.name]: pullImage,
   [findTask.name]: findVersion,
   [pullTask.name]: pullChart,
   [inspectTask.name]: inspectChart,

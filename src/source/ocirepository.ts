@@ -6,7 +6,7 @@ import { messageOf } from '../lib/errors.ts'
 import { isLocalRegistry, parseRepository, type RepositoryName } from '../lib/oci/index.ts'
 import { configChanged } from '../runtime/config-watch.ts'
 import { type Context, type Loop, type Outcome, Stalled, type UnsupportedField } from '../runtime/reconcile.ts'
-import { isPullError, type OciAccess, type PulledImage, type PullInput, type PullOutput, pullTask } from './oci-pull.ts'
+import { isPullError, type OciAccess, type PulledImage, type PullInput, type PullOutput, imageTask } from './oci-pull.ts'
 import { loginOf, MissingSecret, type PullSecrets, proxyIn, pullSecrets, tlsIn } from './oci-secrets.ts'
 import {
   beginning,
@@ -176,7 +176,7 @@ async function pull(about: About, { access, present, file }: Pull): Promise<Pull
   const cancel = context.clock.after(limitMs, () => limit.abort(new Error(`the pull takes more than ${limitMs / 60_000} minutes`)))
   try {
     const signal = AbortSignal.any([context.signal, limit.signal])
-    return await context.workers.run(pullTask, input, { signal, timeoutMs: limitMs + longestPullMs })
+    return await context.workers.run(imageTask, input, { signal, timeoutMs: limitMs + longestPullMs })
   } catch (error) {
     context.signal.throwIfAborted()
     throw failure(about, error)
