@@ -160,6 +160,7 @@ export class Cluster implements AsyncDisposable {
   /** The messages and reasons of the Events on an object, oldest first. */
   async events(ref: string): Promise<readonly { reason: string; message: string; type: string }[]> {
     const output = await this.kubectl('events', '--for', ref, '--namespace', this.namespace, '-o', 'json')
+    if (output === '') return [] // kubectl has words for none, on its other output
     return (JSON.parse(output) as { items: { reason: string; message: string; type: string }[] }).items
   }
 
