@@ -52,7 +52,7 @@ function built(name: string): Promise<BuildResult> {
 }
 
 export function ofKind<T extends KubeObject>(objects: readonly KubeObject[], kind: string): readonly T[] {
-  return objects.filter((object) => object.kind === kind) as readonly T[]
+  return objects.filter((object): object is T => object.kind === kind)
 }
 
 /** The flags of a Deployment's pod, without their dashes, as its container would get them. */

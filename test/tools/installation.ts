@@ -1,0 +1,76 @@
+/**
+ * An installation of deploy/ without a node: each Deployment's pod as a process, with its container's arguments, its account and no
+ * more rights than that has. Only addresses differ.
+ */
+
+import { openLine } from '../cluster/faults.ts'
+import type { Cluster } from '../cluster/harness.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { type Deployment, flagsOf, folderOf, type Overlay, objectsOf, ofKind } from './deploy.ts'
+import type { FaultProxy, SeenRequest } from './fault-proxy.ts'
+import type { Sluice } from './sluice.ts'
+
+export interface Pod {
+  readonly deployment: Deployment
+  readonly sluice: Sluice
+  /** What it asked the API server with its own rights; what it asked as somebody else is not among it. */
+  requests(): readonly SeenRequest[]
+  /** Requests with its own rights that the API server did not allow, as `PATCH /api/…`. */
+  readonly refused: readonly string[]
+}
+
+const namespace = 'flux-system'
+
+/** Applies an overlay and starts its pods. They end with the cluster. */
+export async function install(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<ReadonlyMap<string, Pod>> {
+  await cluster.kubectl('apply', '-k', folderOf(overlay))
+  const deployments = ofKind<Deployment>(await objectsOf(overlay), 'Deployment')
+  const pods = new Map<string, Pod>()
+  for (const deployment of deployments.toSorted((a, b) => rankOf(a) - rankOf(b)))
+    pods.set(deployment.metadata.name, await startPod(cluster, controlPlane, deployment, pods))
+  return pods
+}
+
+/** Those whose addresses others are told come first. */
+function rankOf({ metadata: { name } }: Deployment): number {
+  const first = ['notification-controller', 'source-controller', 'sluice']
+  return first.includes(name) ? first.indexOf(name) : first.length
+}
+
+async function startPod(
+  cluster: Cluster,
+  controlPlane: ControlPlane,
+  deployment: Deployment,
+  others: ReadonlyMap<string, Pod>,
+): Promise<Pod> {
+  const { template } = deployment.spec
+  const name = `${deployment.metadata.name}-0`
+  const metadata = { ...template.metadata, name, namespace }
+  await cluster.kubectl.apply({ ...template, apiVersion: 'v1', kind: 'Pod', metadata })
+  const token = await cluster.kubectl('create', 'token', template.spec.serviceAccountName, '--namespace', namespace)
+  const line = await openLine(await controlPlane.kubeconfigFor(token.trim()))
+  const refused: string[] = []
+  line.proxy.fault = (request, response) => {
+    response.once('finish', () => {
+      if (response.statusCode === 403 && isOwn(request)) refused.push(`${request.method} ${request.url.pathname}`)
+    })
+    return false
+  }
+  const { 'storage-path': _, ...flags } = flagsOf(deployment)
+  const events = (others.get('notification-controller') ?? others.get('sluice'))?.sluice.address('events')
+  const source = others.get('source-controller')?.sluice.address('artifacts').replace('http://', '')
+  const sluice = await cluster.startSluice({
+    kubeconfig: line.kubeconfig,
+    flags: { ...flags, ...(flags['events-addr'] !== undefined && events !== undefined && { 'events-addr': events }) },
+    env: { RUNTIME_NAMESPACE: namespace, POD_NAME: name, ...(source !== undefined && { SOURCE_CONTROLLER_LOCALHOST: source }) },
+  })
+  return { deployment, sluice, refused, requests: () => own(line.proxy) }
+}
+
+function own(proxy: FaultProxy): readonly SeenRequest[] {
+  return proxy.seen.filter(isOwn)
+}
+
+function isOwn({ headers }: SeenRequest): boolean {
+  return headers['impersonate-user'] === undefined
+}
