@@ -7,7 +7,7 @@ import type { Dict } from '../lib/gotemplate/value.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
 import { type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
-import type { Workers } from '../runtime/workers.ts'
+import { KubeConfigMissing, type RemoteClusters } from '../runtime/remote-clusters.ts'
 import type { ActionContext, Actions, ReleaseStorage, Render } from './action.ts'
 import type { WantedChart } from './acts.ts'
 import { ChartHeads } from './chart-heads.ts'
@@ -16,21 +16,25 @@ import { deleteHelmChart, keepHelmChart } from './chart-template.ts'
 import { dependenciesReady } from './depends.ts'
 import { isDigestOf, valuesDigest } from './digests.ts'
 import { RightObjects } from './drift.ts'
+import { resolveHost } from './hosts.ts'
 import { Ledger, ownConditions } from './ledger.ts'
 import { ReleaseRun } from './release-run.ts'
+import type { RenderParts } from './render.ts'
 import type { Scope } from './scope.ts'
 import { SeenRevisions } from './seen.ts'
 import { releaseNameOf, releaseNamespaceOf, storageNamespaceOf, withDefaults } from './settings.ts'
 import { uninstall } from './uninstall.ts'
 import { composeValues, ValuesError } from './values.ts'
-import { dependencyReady, sourceChanged, valuesChanged } from './watches.ts'
+import { configurationChanged, dependencyReady, sourceChanged } from './watches.ts'
 
 /** What the loop is made of besides the environment. */
 export interface HelmParts {
   readonly actions: Actions
   storageIn(client: Client, namespace: string): ReleaseStorage
   /** How releases of this HelmRelease are rendered. */
-  renderOf(hr: HelmRelease, about: { readonly client: Client; readonly workers: Workers; readonly signal: AbortSignal }): Render
+  renderOf(hr: HelmRelease, parts: RenderParts): Render
+  /** Where `spec.kubeConfig` leads. */
+  readonly remoteClusters: Pick<RemoteClusters, 'clientFor'>
 }
 
 export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
@@ -48,7 +52,7 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
     conditions: ownConditions,
     afterFailure: 'Progressing',
     unsupported,
-    watches: [sourceChanged, dependencyReady((key) => memory.acting.has(keyText(key))), valuesChanged],
+    watches: [sourceChanged, dependencyReady((key) => memory.acting.has(keyText(key))), configurationChanged],
     reconcile: (hr, context) => new Run(hr, context, { ...parts, ...memory }).reconcile(),
     finalize: (hr, context) => new Run(hr, context, { ...parts, ...memory }).finalize(),
     forget(key) {
@@ -60,11 +64,8 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
 }
 
 const unsupported: readonly UnsupportedField<HelmRelease>[] = [
-  { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
+  { field: 'spec.kubeConfig.configMapRef', isUsed: ({ spec }) => spec.kubeConfig?.configMapRef !== undefined },
 ]
-
-const remoteUninstall =
-  'the release is in another cluster (spec.kubeConfig), which this version cannot reach: uninstall it there, then remove the finalizer'
 
 /** What is kept between runs. */
 interface Memory {
@@ -106,7 +107,7 @@ class Run {
     this.#noteAttempt(chart, values)
 
     const release = { name: releaseNameOf(this.#hr), namespace: releaseNamespaceOf(this.#hr) }
-    const scope = this.#scope(release, storageNamespaceOf(this.#hr))
+    const scope = await this.#scope(release, storageNamespaceOf(this.#hr))
     const key = keyText(this.#context.key)
     this.#parts.acting.add(key)
     try {
@@ -206,11 +207,32 @@ class Run {
     })
   }
 
-  /** Without the account to act as, as when its namespace is being deleted, nothing can be uninstalled, and nobody should wait for it. */
+  /**
+   * Without the account to act as, as when its namespace is being deleted, or the way to the other cluster, nothing can be uninstalled,
+   * and nobody should wait for it.
+   */
   async #mayUninstall(): Promise<boolean> {
     if (!this.#ledger.status.storageNamespace) return false
-    // A release of the same name in this cluster is another one.
-    if (this.#hr.spec.kubeConfig) throw new Retryable('UninstallFailed', remoteUninstall, { silent: true })
+    return this.#hr.spec.kubeConfig ? await this.#isReachable() : await this.#hasAccount()
+  }
+
+  async #isReachable(): Promise<boolean> {
+    const { signal, log } = this.#context
+    try {
+      await this.#client()
+      return true
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof KubeConfigMissing)) {
+        const message = `failed to build REST client getter to uninstall release: ${messageOf(error)}`
+        throw new Retryable('UninstallFailed', message, { cause: error, silent: true })
+      }
+      log.error({ error: messageOf(error) }, 'skipping Helm release uninstallation')
+      return false
+    }
+  }
+
+  async #hasAccount(): Promise<boolean> {
     const name = this.#hr.spec.serviceAccountName
     if (!name) return true
     const { client, signal, log } = this.#context
@@ -229,12 +251,14 @@ class Run {
   async #uninstall(): Promise<void> {
     const [current] = this.#ledger.history
     if (!current) return
-    await uninstall(this.#scope(current, this.#ledger.status.storageNamespace ?? storageNamespaceOf(this.#hr)))
+    await uninstall(await this.#scope(current, this.#ledger.status.storageNamespace ?? storageNamespaceOf(this.#hr)))
   }
 
-  #scope({ name, namespace }: Scope['release'], storageNamespace: string): Scope {
-    const client = this.#client()
-    const { workers, signal } = this.#context
+  async #scope({ name, namespace }: Scope['release'], storageNamespace: string): Promise<Scope> {
+    const client = await this.#client().catch((error) => {
+      throw new Retryable('RESTClientError', messageOf(error), { cause: error, silent: true })
+    })
+    const { workers, signal, flags } = this.#context
     const { actions, storageIn, renderOf, right, seen } = this.#parts
     return {
       ledger: this.#ledger,
@@ -243,16 +267,21 @@ class Run {
       storage: storageIn(client, storageNamespace),
       release: { name, namespace },
       client,
-      render: renderOf(this.#hr, { client, workers, signal }),
+      render: renderOf(this.#hr, { client, workers, signal, ...(flags.featureGates.get('AllowDNSLookups') && { resolveHost }) }),
       right,
       seen,
       ...(this.#rule && { healthRule: this.#rule }),
     }
   }
 
-  #client(): Client {
-    const { serviceAccountName } = this.#hr.spec
-    const { client, key } = this.#context
+  /** Of the release's cluster, with the release's identity there. @throws KubeConfigMissing, Error that names the Secret */
+  async #client(): Promise<Client> {
+    const { serviceAccountName, kubeConfig } = this.#hr.spec
+    const { client: own, key, signal } = this.#context
+    const secret = kubeConfig?.secretRef
+    const client = secret
+      ? await this.#parts.remoteClusters.clientFor({ namespace: key.namespace ?? '', ...secret }, { client: own, signal })
+      : own
     return serviceAccountName ? client.as({ user: `system:serviceaccount:${key.namespace}:${serviceAccountName}` }) : client
   }
 }

@@ -73,9 +73,10 @@ function usesExpression({ spec }: HelmRelease): boolean {
   return spec.dependsOn?.some(({ readyExpr }) => readyExpr) ?? false
 }
 
-/** Queues the releases that take values from a labelled ConfigMap or Secret. */
-export const valuesChanged = configChanged<HelmRelease>({
-  index: 'valuesFrom',
-  references: ({ spec }) => spec.valuesFrom ?? [],
+/** Queues the releases that take values, or the way to their cluster, from a labelled ConfigMap or Secret. */
+export const configurationChanged = configChanged<HelmRelease>({
+  index: 'configuration',
+  references: ({ spec: { valuesFrom = [], kubeConfig } }) =>
+    kubeConfig?.secretRef ? [...valuesFrom, { kind: 'Secret', name: kubeConfig.secretRef.name }] : valuesFrom,
   order: sortedByDependency,
 })

@@ -31,6 +31,10 @@ export interface Flags {
   readonly overrideManagers: readonly string[]
   /** The account that Kustomizations and HelmReleases act as which name none; empty: Sluice's own. */
   readonly defaultServiceAccount: string
+  /** Kubeconfigs of remote clusters may run programs. */
+  readonly insecureKubeconfigExec: boolean
+  /** Kubeconfigs of remote clusters may do without verifying certificates. */
+  readonly insecureKubeconfigTls: boolean
   /** `<group>/<Kind>`. */
   readonly customApplyStageKinds: readonly string[]
   readonly logLevel: string
@@ -159,6 +163,8 @@ const flagSpecs: readonly FlagSpec[] = [
     ],
     ['no-cross-namespace-refs', 'bool', 'false', 'Refuse references to sources in other namespaces.'],
     ['no-remote-bases', 'bool', 'false', 'Refuse remote bases in Kustomize overlays.'],
+    ['insecure-kubeconfig-exec', 'bool', 'false', 'Allow exec plugins in kubeconfigs of remote clusters.'],
+    ['insecure-kubeconfig-tls', 'bool', 'false', 'Allow kubeconfigs of remote clusters that do not verify TLS.'],
     ['helm-index-max-size', 'int', '52428800', 'Largest Helm repository index in bytes.', { min: 1 }],
     ['helm-chart-max-size', 'int', '10485760', 'Largest Helm chart in bytes.', { min: 1 }],
     ['helm-chart-file-max-size', 'int', '5242880', 'Largest file in a Helm chart in bytes.', { min: 1 }],
@@ -190,8 +196,6 @@ const flagSpecs: readonly FlagSpec[] = [
     ['default-kubeconfig-service-account', 'string', '', 'Default service account used for kubeconfig.'],
     ['sops-age-secret', 'string', '', 'Secret with an age key used as a fallback.'],
     ['sops-vault-configmap', 'string', '', 'ConfigMap with Vault instances.'],
-    ['insecure-kubeconfig-exec', 'bool', 'false', 'Allow exec plugins in kubeconfigs.'],
-    ['insecure-kubeconfig-tls', 'bool', 'false', 'Allow kubeconfigs that do not verify TLS.'],
     ['ssh-kex-algos', 'list', '', 'Key exchange algorithms for SSH.'],
     ['ssh-hostkey-algos', 'list', '', 'Host key algorithms for SSH.'],
   ]),
@@ -213,7 +217,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['DefaultToRetryOnFailure', { fallback: false, support: 'honoured' }],
   ['OOMWatch', { fallback: false, support: 'warned' }],
   ['AdoptLegacyReleases', { fallback: false, support: 'warned' }],
-  ['AllowDNSLookups', { fallback: false, support: 'refused' }],
+  ['AllowDNSLookups', { fallback: false, support: 'honoured' }],
   ['UseHelm3Defaults', { fallback: false, support: 'honoured' }],
   ['DetectDrift', { fallback: false, support: 'refused' }],
   ['CorrectDrift', { fallback: false, support: 'warned' }],
@@ -353,6 +357,8 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     concurrentSsa: text('concurrent-ssa') === '' ? undefined : number('concurrent-ssa'),
     overrideManagers: items(text('override-manager')),
     defaultServiceAccount: text('default-service-account'),
+    insecureKubeconfigExec: truth('insecure-kubeconfig-exec'),
+    insecureKubeconfigTls: truth('insecure-kubeconfig-tls'),
     customApplyStageKinds: items(text('custom-apply-stage-kinds')),
     logLevel: text('log-level'),
     logEncoding: text('log-encoding') === 'console' ? 'console' : 'json',

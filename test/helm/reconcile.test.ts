@@ -561,22 +561,34 @@ describe('a HelmRelease that is deleted', () => {
     expect(world.hr.metadata.finalizers).toEqual([])
   })
 
-  it('uninstalls nothing here when its release is in another cluster', async () => {
+  it('neither installs nor uninstalls anything here when its release is in a cluster that cannot be reached', async () => {
     const world = await installed()
     const kubeConfig = { secretRef: { name: 'elsewhere' } }
     world.release({ kubeConfig })
-    expect(await world.run()).toMatchObject({ result: 'stalled', reason: 'UnsupportedField' })
+    expect(await world.run()).toMatchObject({ result: 'error', reason: 'RESTClientError', next: 'backoff' })
+    expect(world.condition('Ready')?.message).toBe(
+      'could not get KubeConfig secret \'shop/elsewhere\': Secret "elsewhere" not found',
+    )
+    world.objects.set('Secret/elsewhere', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'elsewhere' } })
     world.release({ kubeConfig }, { deletionTimestamp: '2026-01-01T00:00:00Z' })
     expect(await world.run('web', 'deleted')).toMatchObject({ result: 'error', reason: 'UninstallFailed' })
     expect(world.storage.text).toBe('v1 deployed')
     expect(world.hr.metadata.finalizers).toEqual(['finalizers.fluxcd.io'])
   })
 
-  it.each([] as const)('stalls with the name of what it does not do: %s', async (field, spec) => {
+  it('is let go without the Secret that led to its cluster', async () => {
     const world = await installed()
-    world.release(spec)
+    world.release({ kubeConfig: { secretRef: { name: 'gone' } } }, { deletionTimestamp: '2026-01-01T00:00:00Z' })
+    await world.run('web', 'deleted')
+    expect(world.storage.text).toBe('v1 deployed')
+    expect(world.hr.metadata.finalizers).toEqual([])
+  })
+
+  it('stalls with the name of what it does not do', async () => {
+    const world = await installed()
+    world.release({ kubeConfig: { configMapRef: { name: 'cloud' } } })
     expect(await world.run()).toMatchObject({ result: 'stalled', reason: 'UnsupportedField' })
-    expect(world.condition('Stalled')?.message).toContain(field)
+    expect(world.condition('Stalled')?.message).toContain('spec.kubeConfig.configMapRef')
     expect(world.storage.text).toBe('v1 deployed')
   })
 

@@ -12,6 +12,7 @@ import { ApiError } from '../../src/kube/transport.ts'
 import type { Metadata, Release, ReleaseStatus } from '../../src/lib/chart/index.ts'
 import { ArtifactNotFound } from '../../src/runtime/artifacts.ts'
 import type { Cause, Environment, EventDraft, Loop } from '../../src/runtime/reconcile.ts'
+import { RemoteClusters } from '../../src/runtime/remote-clusters.ts'
 import { Run, type RunEnd } from '../../src/runtime/run.ts'
 import { ManualClock } from '../fakes/clock.ts'
 
@@ -254,6 +255,7 @@ export class World {
     actions: this.actions,
     storageIn: (_, namespace) => this.storage.in(namespace),
     renderOf: () => ({ release: neverRendered, crds: neverRendered }),
+    remoteClusters: new RemoteClusters({ allowExec: false, allowInsecureTls: false }),
   })
   readonly #charts = new Map<string, Metadata>()
   #version = 1
@@ -406,6 +408,11 @@ export class World {
         return this.client()
       },
       find: async ({ kind, name }: ObjectRef) => this.objects.get(`${kind}/${name}`),
+      get: async ({ kind, name }: ObjectRef) => {
+        const found = this.objects.get(`${kind}/${name}`)
+        if (!found) throw new ApiError(`${kind} "${name}" not found`, { status: 404, reason: 'NotFound' })
+        return found
+      },
       mergePatch: async (ref: ObjectRef, patch: object) => {
         const old = this.releases.objects.get(keyText({ namespace: ref.namespace ?? '', name: ref.name }))
         if (!old) throw new ApiError('gone', { status: 404, reason: 'NotFound' })
