@@ -2,7 +2,7 @@
 import { hostname } from 'node:os'
 import type { Actions } from './helm/action.ts'
 import { actions } from './helm/actions.ts'
-import { helmReleaseLoop } from './helm/helmrelease.ts'
+import { type HelmParts, helmReleaseLoop } from './helm/helmrelease.ts'
 import { measured } from './helm/measured.ts'
 import { renderOf } from './helm/render.ts'
 import { releaseStorage } from './helm/storage.ts'
@@ -10,6 +10,7 @@ import { ClusterApplier } from './kube/apply.ts'
 import type { Client } from './kube/client.ts'
 import { connect } from './kube/connect.ts'
 import { Informers } from './kube/informer.ts'
+import type { TransportOptions } from './kube/transport.ts'
 import { Appliers } from './kustomize/appliers.ts'
 import { kustomizationLoop } from './kustomize/kustomization.ts'
 import { alertUpkeep, providerUpkeep } from './notification/finalizers.ts'
@@ -25,6 +26,7 @@ import { createLogger, type Logger } from './runtime/log.ts'
 import { runManager } from './runtime/manager.ts'
 import { createMetrics, type Metrics } from './runtime/metrics.ts'
 import type { Environment } from './runtime/reconcile.ts'
+import { RemoteClusters } from './runtime/remote-clusters.ts'
 import { storageUsage } from './runtime/storage-usage.ts'
 import { WorkerPool } from './runtime/workers.ts'
 import { gitRepositoryLoop } from './source/gitrepository.ts'
@@ -158,9 +160,23 @@ function connectClient(flags: Flags, metrics: Metrics, log: Logger, env: Surroun
   return connect({
     env,
     ...(flags.kubeconfig && { kubeconfig: flags.kubeconfig }),
+    ...requestsSeen(metrics, log),
+  })
+}
+
+function requestsSeen(metrics: Metrics, log: Logger): TransportOptions {
+  return {
     onRequest: ({ verb, method, host, status, durationMs }) =>
       metrics.apiRequest({ verb, method, host, code: String(status ?? '<error>'), durationSeconds: durationMs / 1000 }),
     onWarning: warnOnce(log),
+  }
+}
+
+function remoteClustersOf({ flags, metrics, log }: Environment): RemoteClusters {
+  return new RemoteClusters({
+    allowExec: flags.insecureKubeconfigExec,
+    allowInsecureTls: flags.insecureKubeconfigTls,
+    transport: requestsSeen(metrics, log),
   })
 }
 
@@ -174,16 +190,22 @@ function warnOnce(log: Logger): (warning: string) => void {
   }
 }
 
-function loopsOf({ flags, metrics }: Environment, appliers: Appliers): AnyLoop[] {
+function loopsOf(environment: Environment, appliers: Appliers): AnyLoop[] {
+  const { flags, metrics } = environment
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop()))
   if (flags.controllers.includes('source')) loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
   if (flags.controllers.includes('source')) loops.push(anyLoop(ociRepositoryLoop))
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
-  if (flags.controllers.includes('helm'))
-    loops.push(anyLoop(helmReleaseLoop({ actions: measuredActions(metrics), storageIn: releaseStorage, renderOf })))
+  if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop(helmParts(environment))))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
   return loops
+}
+
+function helmParts(environment: Environment): HelmParts {
+  const { metrics } = environment
+  const remoteClusters = remoteClustersOf(environment)
+  return { actions: measuredActions(metrics), storageIn: releaseStorage, renderOf, remoteClusters }
 }
 
 function measuredActions(metrics: Metrics): Actions {
