@@ -166,7 +166,7 @@ export class Registry implements AsyncDisposable {
 
   /** Some servers of TLS answer plain HTTP too: by saying that they do not speak it. */
   async #probe(origin: string): Promise<string> {
-    const { status } = await this.#transport.exchange(new URL('/v2/', origin), { maxBytes: longestPage })
+    const { status } = await this.#transport.exchange(new URL('/v2/', origin), { maxBytes: longestPage, retries: 0 })
     if (status === 200 || status === 401) return origin
     throw new OciError('refused', `${origin}/v2/: HTTP status ${status}`)
   }

@@ -34,6 +34,8 @@ export interface Request {
   readonly maxBytes: number
   /** What a good answer must have. */
   readonly digest?: string | undefined
+  /** How often it is sent again for answers of the moment; three times when absent. */
+  readonly retries?: number
   /** Where a good answer is written; it needs a digest. */
   readonly file?: string
 }
@@ -96,7 +98,7 @@ export class Transport implements AsyncDisposable {
   /** One request, tried again where the answer or the lack of one is of the moment. @throws OciError; system errors of the disk as they are. */
   async exchange(url: URL, request: Request): Promise<Received> {
     for (let retries = 0; ; retries++) {
-      const isLast = retries === mostRetries
+      const isLast = retries === (request.retries ?? mostRetries)
       const result = await this.#once(url, request).catch((error: unknown) => {
         if (isLast || !isOfTheMoment(error)) throw error
         return undefined
