@@ -23,7 +23,7 @@ import type { Dict } from '../lib/gotemplate/value.ts'
 import { readManifest } from './manifest.ts'
 import { liveTable, unpackTable } from './packed-values.ts'
 import { changed } from './postrender.ts'
-import { type ChartInput, type LookupQuestion, lookupKey, type RenderInput, type RenderOutput } from './render-task.ts'
+import { type Answer, type ChartInput, type Question, questionKey, type RenderInput, type RenderOutput } from './render-task.ts'
 
 /**
  * Renders a release. Questions that have no answer yet are answered with nothing and handed back: then neither what was rendered nor
@@ -32,16 +32,20 @@ import { type ChartInput, type LookupQuestion, lookupKey, type RenderInput, type
  */
 export async function renderRelease(input: RenderInput): Promise<RenderOutput> {
   const chart = await chartOf(input)
-  const questions = new Map<string, LookupQuestion>()
-  const lookup = (apiVersion: string, kind: string, namespace: string, name: string): Dict => {
-    const question = { apiVersion, kind, namespace, name }
-    const answer = input.answers.get(lookupKey(question))
-    if (!answer) questions.set(lookupKey(question), question)
+  const questions = new Map<string, Question>()
+  const ask = (question: Question): Answer | undefined => {
+    const answer = input.answers.get(questionKey(question))
+    if (!answer) questions.set(questionKey(question), question)
     if (answer?.error !== undefined) throw new Error(answer.error)
-    return answer?.object === undefined ? new Map() : liveTable(answer.object)
+    return answer
   }
+  const lookup = (apiVersion: string, kind: string, namespace: string, name: string): Dict => {
+    const object = ask({ apiVersion, kind, namespace, name })?.object
+    return object === undefined ? new Map() : liveTable(object)
+  }
+  const resolveHost = (host: string): readonly string[] => ask({ host })?.addresses ?? ['']
   try {
-    const rendered = await renderWith(chart, input, lookup)
+    const rendered = await renderWith(chart, input, { lookup, ...(input.allowsDns && { resolveHost }) })
     return { questions: [...questions.values()], rendered }
   } catch (error) {
     if (error instanceof LimitError) throw error
@@ -52,12 +56,12 @@ export async function renderRelease(input: RenderInput): Promise<RenderOutput> {
 async function renderWith(
   chart: Chart,
   { values: packed, release, capabilities, skipSchemaValidation, changes, chartValues }: RenderInput,
-  lookup: NonNullable<RenderOptions['lookup']>,
+  answers: Pick<RenderOptions, 'lookup' | 'resolveHost'>,
 ): Promise<NonNullable<RenderOutput['rendered']>> {
   checkInstallable(chart)
   const values = unpackTable(packed)
   const based = chartValues === undefined ? chart : { ...chart, values: unpackTable(chartValues) }
-  const files = renderFiles(based, values, release, capabilities, { environment: environment(), lookup, skipSchemaValidation })
+  const files = renderFiles(based, values, release, capabilities, { environment: environment(), skipSchemaValidation, ...answers })
   const strategy = changes.postRenderStrategy ?? 'combined'
   const rendered = sortRendered(await postRender(files, (documents) => changed(documents, changes), { strategy }))
   const { hooks, notes, warnings } = rendered
@@ -80,7 +84,7 @@ const mostCharts = 8
 const charts = new Map<string, Chart>()
 
 async function chartOf({ file, digest, version }: ChartInput): Promise<Chart> {
-  const chart = charts.get(digest) ?? loadChart({ archive: await readFile(file), file })
+  const chart = charts.get(digest) ?? loadChart({ archive: await readFile(file) })
   charts.delete(digest)
   charts.set(digest, chart)
   const [oldest] = charts.keys()

@@ -14,10 +14,18 @@ export interface LookupQuestion {
   readonly name: string
 }
 
-/** `object` undefined: there is none. `error`: what the API server said instead. */
-export interface LookupAnswer {
+/** What a template asks of DNS. */
+export interface HostQuestion {
+  readonly host: string
+}
+
+export type Question = LookupQuestion | HostQuestion
+
+/** `object` undefined: there is none. `error`: what the API server said instead. `addresses`: of a host, none where it has none. */
+export interface Answer {
   readonly object?: Json | undefined
   readonly error?: string
+  readonly addresses?: readonly string[]
 }
 
 export interface ChartInput {
@@ -33,8 +41,10 @@ export interface RenderInput extends ChartInput {
   readonly release: ReleaseInfo
   readonly capabilities: Capabilities
   readonly skipSchemaValidation: boolean
-  /** By `lookupKey`. */
-  readonly answers: ReadonlyMap<string, LookupAnswer>
+  /** By `questionKey`. */
+  readonly answers: ReadonlyMap<string, Answer>
+  /** Templates may ask DNS. */
+  readonly allowsDns: boolean
   readonly changes: Changes
   /** The chart's own values are left out of account for these: `upgrade.preserveValues`. */
   readonly chartValues?: PackedValue | undefined
@@ -47,7 +57,7 @@ export interface Changes extends Pick<HelmReleaseSpec, 'postRenderers' | 'postRe
 
 export interface RenderOutput {
   /** What has to be looked up before the rest counts. */
-  readonly questions: readonly LookupQuestion[]
+  readonly questions: readonly Question[]
   /** Why it could not be rendered: final only without questions. */
   readonly error?: string
   readonly rendered?: {
@@ -64,6 +74,8 @@ export const renderTask: Task<RenderInput, RenderOutput> = { name: 'helm/render'
 /** The documents of the crds folders of a chart and of the dependencies that these values leave in. */
 export const crdsTask: Task<ChartInput, readonly KubeObject[]> = { name: 'helm/crds' }
 
-export function lookupKey({ apiVersion, kind, namespace, name }: LookupQuestion): string {
+export function questionKey(question: Question): string {
+  if ('host' in question) return question.host
+  const { apiVersion, kind, namespace, name } = question
   return JSON.stringify([apiVersion, kind, namespace, name])
 }

@@ -11,11 +11,11 @@ import type { Desired, Render, RenderedRelease } from './action.ts'
 import { capabilitiesOf } from './capabilities.ts'
 import { pack } from './packed-values.ts'
 import {
+  type Answer,
   type ChartInput,
   crdsTask,
-  type LookupAnswer,
-  type LookupQuestion,
-  lookupKey,
+  type Question,
+  questionKey,
   type RenderInput,
   type RenderOutput,
   renderTask,
@@ -26,6 +26,8 @@ export interface RenderParts {
   readonly client: Client
   readonly workers: Workers
   readonly signal: AbortSignal
+  /** The addresses of a host, none where it has none. Without it templates do not learn of any. */
+  readonly resolveHost?: (host: string) => Promise<readonly string[]>
 }
 
 /** Rendering once takes no longer than this, or its thread is ended. */
@@ -33,6 +35,8 @@ const timeoutMs = 120_000
 /** Templates may look up what a lookup told them of; each round answers one more step. */
 const mostRounds = 10
 const requestsAtOnce = 8
+/** What the templates of one chart may ask. */
+const mostQuestions = 1_000
 
 export function renderOf(hr: HelmRelease, parts: RenderParts): Render {
   const { client, workers, signal } = parts
@@ -48,7 +52,8 @@ export function renderOf(hr: HelmRelease, parts: RenderParts): Render {
     async release({ desired, revision, isUpgrade, skipSchemaValidation, chartValues }) {
       const release = { name: releaseNameOf(hr), namespace: releaseNamespaceOf(hr), revision, isUpgrade }
       const capabilities = await capabilitiesOf(client, signal)
-      const input = { ...chartInput(desired), release, capabilities, skipSchemaValidation, changes }
+      const allowsDns = parts.resolveHost !== undefined
+      const input = { ...chartInput(desired), release, capabilities, skipSchemaValidation, changes, allowsDns }
       return finished(await inRounds({ ...input, ...(chartValues && { chartValues: pack(chartValues) }) }, parts))
     },
   }
@@ -58,19 +63,23 @@ function chartInput({ chart: { file, digest, metadata }, values }: Desired): Cha
   return { file, digest, version: metadata.version, values: pack(values) }
 }
 
-async function inRounds(input: Omit<RenderInput, 'answers'>, { client, workers, signal }: RenderParts): Promise<RenderOutput> {
-  const answers = new Map<string, LookupAnswer>()
+async function inRounds(input: Omit<RenderInput, 'answers'>, parts: RenderParts): Promise<RenderOutput> {
+  const { workers, signal } = parts
+  const answers = new Map<string, Answer>()
   for (let round = 0; round < mostRounds; round++) {
     const output = await workers.run(renderTask, { ...input, answers }, { signal, timeoutMs })
     if (output.questions.length === 0) return output
+    if (answers.size + output.questions.length > mostQuestions)
+      throw new Error(`the templates look up more than ${mostQuestions} objects and hosts: look up lists instead`)
     await mapPooled(output.questions, { limit: requestsAtOnce, signal }, async (question) => {
-      answers.set(lookupKey(question), await answer(question, client, signal))
+      answers.set(questionKey(question), await answer(question, parts))
     })
   }
   throw new Error(`the templates look up objects that depend on each other more than ${mostRounds} deep`)
 }
 
-async function answer(question: LookupQuestion, client: Client, signal: AbortSignal): Promise<LookupAnswer> {
+async function answer(question: Question, { client, signal, resolveHost }: RenderParts): Promise<Answer> {
+  if ('host' in question) return { addresses: (await resolveHost?.(question.host)) ?? [] }
   const { apiVersion, kind, namespace, name } = question
   try {
     const inNamespace = namespace === '' ? {} : { namespace }

@@ -6,7 +6,7 @@ import type { HelmRelease, HelmReleaseSpec } from '../../src/api/helmrelease.ts'
 import type { KubeObject } from '../../src/api/object.ts'
 import { type ActionContext, ActionError, type Desired } from '../../src/helm/action.ts'
 import { manifestTask } from '../../src/helm/manifest-task.ts'
-import { renderOf } from '../../src/helm/render.ts'
+import { type RenderParts, renderOf } from '../../src/helm/render.ts'
 import { releaseStorage } from '../../src/helm/storage.ts'
 import type { Client } from '../../src/kube/client.ts'
 import { connect } from '../../src/kube/connect.ts'
@@ -49,6 +49,9 @@ export interface Scene {
   readonly stored: Release[]
 }
 
+/** In place of what is real. */
+export interface Given extends Partial<ActionContext>, Pick<RenderParts, 'resolveHost'> {}
+
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent }
 
 export class Stage implements AsyncDisposable {
@@ -67,7 +70,8 @@ export class Stage implements AsyncDisposable {
   }
 
   /** What an action on the release of this name is given. */
-  scene(name: string, spec: Partial<HelmReleaseSpec> = {}, more: Partial<ActionContext> = {}): Scene {
+  scene(name: string, spec: Partial<HelmReleaseSpec> = {}, given: Given = {}): Scene {
+    const { resolveHost, ...more } = given
     const { namespace } = this.cluster
     const workers = this.#workers
     const whole = { interval: '1m', releaseName: name, timeout: '30s', ...spec } as HelmReleaseSpec
@@ -84,7 +88,7 @@ export class Stage implements AsyncDisposable {
       clock: systemClock,
       log: silent,
       signal,
-      render: renderOf(hr, { client, workers, signal }),
+      render: renderOf(hr, { client, workers, signal, ...(resolveHost && { resolveHost }) }),
       objectsOf: (manifest) => workers.run(manifestTask, { manifest }),
       parked: (wait) => wait(signal),
       observed: (release) => void stored.push(release),

@@ -13,14 +13,14 @@ import { capabilitiesObject } from './capabilities-object.ts'
 import type { Capabilities, Chart, ChartFile, ReleaseInfo } from './chart.ts'
 import { executionErrorMessage, parseErrorMessage, RenderError } from './engine-errors.ts'
 import { filesObject } from './files.ts'
-import { helmFunctions, type Lookup } from './functions.ts'
+import { type Answers, helmFunctions } from './functions.ts'
 import { isPartial } from './manifests.ts'
 import { releaseObject, type Scope, scopeOf } from './objects.ts'
 import { compareText } from './order.ts'
 import { asValues } from './values-object.ts'
 
 /** What the templates of one render are given. */
-export interface TemplateInput {
+export interface TemplateInput extends Answers {
   /** With its dependencies processed. */
   readonly chart: Chart
   /** Of the whole tree, coalesced. Templates change it. */
@@ -28,7 +28,6 @@ export interface TemplateInput {
   readonly release: ReleaseInfo
   readonly capabilities: Capabilities
   readonly environment: Environment
-  readonly lookup?: Lookup | undefined
   /** A key that is missing is an error. */
   readonly strict?: boolean | undefined
 }
@@ -41,11 +40,7 @@ export interface TemplateInput {
 export function renderTemplates(input: TemplateInput): Map<string, string> {
   const templates = inOrder(templatesOf(rootScope(input)))
   const { environment, strict = false } = input
-  const functions = new Map([
-    ...formatFunctions(environment),
-    ...sprigFunctions(environment),
-    ...helmFunctions(environment, input.lookup),
-  ])
+  const functions = new Map([...formatFunctions(environment), ...sprigFunctions(environment), ...helmFunctions(environment, input)])
   const renderer = new Renderer(functions, environment, strict)
   for (const template of templates) renderer.add(template)
   const rendered = new Map<string, string>()

@@ -14,11 +14,22 @@ import * as serialize from './serialize.ts'
  */
 export type Lookup = (apiVersion: string, kind: string, namespace: string, name: string) => Dict
 
-/** What a template calls without a cluster. */
-const lookNowhere: Lookup = () => new Map()
+/** The addresses of a host. */
+export type ResolveHost = (name: string) => readonly string[]
+
+/** What templates may ask of the world around them. */
+export interface Answers {
+  /** Without it there is no cluster. */
+  readonly lookup?: Lookup | undefined
+  /** Without it there is no DNS: every host's address is an empty text. */
+  readonly resolveHost?: ResolveHost | undefined
+}
 
 /** Helm's functions but `include` and `tpl`, which belong to a set of templates. What they print is charged to the budget. */
-export function helmFunctions(env: Environment, lookup: Lookup = lookNowhere): ReadonlyMap<string, Func> {
+export function helmFunctions(
+  env: Environment,
+  { lookup = () => new Map(), resolveHost }: Answers = {},
+): ReadonlyMap<string, Func> {
   const { budget } = env
   const printer = (print: (value: Value) => string): Func =>
     func([p.any], p.string, (value) => {
@@ -48,9 +59,16 @@ export function helmFunctions(env: Environment, lookup: Lookup = lookNowhere): R
     ['required', func([p.string, p.any], p.any, required)],
     ['fail', func([p.string], p.string, fail)],
     ['lookup', func([p.string, p.string, p.string, p.string], p.dict, lookup)],
-    // Helm answers only when it is asked to; here there is no network at all.
-    ['getHostByName', func([p.string], p.string, (_host) => '')],
+    ['getHostByName', func([p.string], p.string, (host) => (resolveHost ? oneOf(resolveHost(host), env) : ''))],
   ])
+}
+
+/** Any of them; without one the words of Go, whose random number has no bound then. */
+function oneOf(addresses: readonly string[], { random }: Environment): string {
+  const [byte = 0] = random(1)
+  const address = addresses[byte % addresses.length]
+  if (address === undefined) throw new FuncError('invalid argument to Intn')
+  return address
 }
 
 function required(message: string, value: Value): Value {

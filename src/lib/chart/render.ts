@@ -10,16 +10,14 @@ import { crdsOf } from './crds.ts'
 import { checkDependencies, isInRange, processDependencies } from './dependencies.ts'
 import { renderTemplates } from './engine.ts'
 import { RenderError } from './engine-errors.ts'
-import type { Lookup } from './functions.ts'
+import type { Answers } from './functions.ts'
 import { sortManifests } from './manifests.ts'
 import { compareText, installOrder } from './order.ts'
 import { checkSchemas, type SchemaCheckOptions } from './schema.ts'
 import { coalesceValues } from './values.ts'
 
-export interface RenderOptions extends SchemaCheckOptions {
+export interface RenderOptions extends SchemaCheckOptions, Answers {
   readonly environment: Environment
-  /** Reads the cluster for `lookup`; without it there is none. */
-  readonly lookup?: Lookup
   /** A key that is missing is an error. */
   readonly strict?: boolean
   /** The notes of dependencies come with those of the chart. */
@@ -66,8 +64,9 @@ export function renderFiles(
   const coalesced = coalesceValues(enabled, values, { warn })
   if (!options.skipSchemaValidation) checkSchemas(enabled, coalesced, options)
   checkKubeVersion(enabled, kubeVersion)
-  const { environment, lookup, strict, subchartNotes = false } = options
-  const files = renderTemplates({ chart: enabled, values: coalesced, release, capabilities, environment, lookup, strict })
+  const { environment, lookup, resolveHost, strict, subchartNotes = false } = options
+  const answers = { lookup, resolveHost }
+  const files = renderTemplates({ chart: enabled, values: coalesced, release, capabilities, environment, strict, ...answers })
   const notes = takeNotes(files, enabled.metadata.name, { subchartNotes })
   return { chart: enabled, files, notes, warnings }
 }
