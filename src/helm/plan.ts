@@ -119,7 +119,7 @@ function stateOf(observed: Observed): State | 'look for drift' {
   if (last.status === 'uninstalled') return { name: 'Absent', reason: 'found uninstalled release in storage' }
   if (last.status === 'uninstalling') return { name: 'Uninstalling', reason: 'an uninstall did not come to its end' }
   if (!current) return { name: 'Unmanaged', reason: 'found existing release in storage' }
-  if (!last.isAsObserved) return { name: 'Unmanaged', reason: 'release not observed to be made for object' }
+  if (!last.isAsObserved) return { name: 'Unmanaged', reason: notOurs(last) }
   if (last.status === 'superseded') return { name: 'Unmanaged', reason: 'the newest revision has gone from storage' }
   if (last.status === 'failed') return { name: 'Failed', reason: '' }
   if (last.status !== 'deployed') throw new UnknownState(`unable to determine state for release with status '${last.status}'`)
@@ -133,6 +133,10 @@ function stateOf(observed: Observed): State | 'look for drift' {
   if (!detectsDrift(spec)) return { name: 'InSync', reason: '' }
   if (isDrifted === undefined) return 'look for drift'
   return { name: isDrifted ? 'Drifted' : 'InSync', reason: '' }
+}
+
+function notOurs({ version }: LastRevision): string {
+  return `revision ${version} was not made for this object, or was changed since: by the helm command, or another HelmRelease`
 }
 
 function stateOfTests(current: ReleaseSnapshot, observed: Observed): State | undefined {

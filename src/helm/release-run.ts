@@ -94,7 +94,9 @@ export class ReleaseRun {
 
   #told(step: DecidedStep): DecidedStep {
     const { name, reason } = step.state
-    this.#context.log.debug({ state: name, ...(reason && { reason }), action: step.do }, 'state of the release')
+    const about = { state: name, ...(reason && { reason }), action: step.do }
+    if (step.do === 'nothing') this.#context.log.debug(about, 'state of the release')
+    else this.#context.log.info(about, 'state of the release')
     return step
   }
 

@@ -1,5 +1,5 @@
 /** Writing one object of a release: by server-side apply, or as Helm 3 did. Source: helm pkg/kube/client.go. */
-import { type KubeObject, type ObjectRef, refOf } from '../api/object.ts'
+import { type KubeObject, type ObjectMeta, type ObjectRef, refOf } from '../api/object.ts'
 import { appliedPatch } from '../kube/known.ts'
 import { ApiError } from '../kube/transport.ts'
 import type { ActionContext } from './action.ts'
@@ -36,23 +36,30 @@ export async function writeItem(
   else await patchItem(item, before ?? live, method, context)
 }
 
-/** Fields of others are taken over. What we once wrote in another way becomes applied: what is left out later would stay. */
+/** Fields of others are taken over. What we, or helm, once wrote in another way becomes applied: what is left out later would stay. */
 async function applyItem({ ref, object }: Item, context: ActionContext): Promise<void> {
   const { client, signal } = context
   const options = { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal } as const
   const { metadata } = await client.apply(object, options)
-  if (appliedPatch(metadata, fieldManager).length === 0) return
+  if (claimsOf(metadata).length === 0) return
   await claim(ref, context)
   await client.apply(object, options)
 }
 
 const mostClaims = 5
 
+/** The helm command: a release has one writer at a time, and what the other one wrote of its objects is no more anybody else's. */
+const formerManagers: readonly string[] = ['helm']
+
+function claimsOf(metadata: ObjectMeta): object[] {
+  return appliedPatch(metadata, fieldManager, formerManagers)
+}
+
 /** A status may be written in between: then the patch is made anew. */
 async function claim(ref: ObjectRef, { client, signal }: ActionContext): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const live = await client.find(ref, { metadataOnly: true, signal })
-    const patch = live ? appliedPatch(live.metadata, fieldManager) : []
+    const patch = live ? claimsOf(live.metadata) : []
     if (patch.length === 0) return
     try {
       await client.jsonPatch(ref, patch, { fieldManager, metadataOnly: true, signal })

@@ -194,12 +194,12 @@ export function cleanupPatch(live: ObjectMeta, ownership: Ownership): object[] {
 
 /**
  * The JSON patch that makes what a manager wrote without server-side apply its own as if it had been applied: else what the next apply
- * leaves out would stay. Empty when there is nothing of that kind. It fails with a conflict when the object has changed since it was read.
- * Source: k8s.io/client-go/util/csaupgrade.
+ * leaves out would stay. What former managers wrote in either way becomes its own too. Empty when there is nothing of that kind. It fails
+ * with a conflict when the object has changed since it was read. Source: k8s.io/client-go/util/csaupgrade.
  */
-export function appliedPatch(live: ObjectMeta, fieldManager: string): object[] {
-  const isWritten = ({ manager, operation, subresource }: ManagedFieldsEntry) =>
-    manager === fieldManager && operation === 'Update' && !subresource
+export function appliedPatch(live: ObjectMeta, fieldManager: string, formerManagers: readonly string[] = []): object[] {
+  const isWritten = ({ manager = '', operation, subresource }: ManagedFieldsEntry) =>
+    !subresource && (manager === fieldManager ? operation === 'Update' : formerManagers.includes(manager))
   const patch = takeOver(live, fieldManager, isWritten)
   return patch.length === 0 ? [] : [...patch, { op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion }]
 }
