@@ -5,6 +5,7 @@ import { messageOf } from '../lib/errors.ts'
 import { type Clock, HealthError, type HealthOptions } from './applier.ts'
 import type { Client } from './client.ts'
 import { type Health, healthOf } from './health.ts'
+import { causeInPods } from './pod-cause.ts'
 import { mapPooled } from './pool.ts'
 import { ApiError } from './transport.ts'
 import { changesOf } from './watch.ts'
@@ -34,6 +35,9 @@ interface Scope {
 const pollMs = 5_000
 /** How long a wait that has run out of time waits for its first look. */
 const firstLookMs = 5_000
+/** What a message about many objects explains, and how long it may take to find out. */
+const mostExplained = 5
+const podsMs = 2_000
 /** Time alone makes an unschedulable pod fail. */
 const recheckMs = 5_000
 
@@ -50,18 +54,38 @@ export class Waits {
   /** Resolves when all targets are Current. @throws HealthError, or the reason of the signal */
   async ready(targets: readonly Target[], options: HealthOptions): Promise<void> {
     const startedAt = this.#clock.monotonic()
-    const text = (why: string) =>
-      `health check failed after ${formatDuration(Math.round(this.#clock.monotonic() - startedAt))}: ${why}`
-    await this.#until(targets, options, { metadataOnly: false }, (healths, timedOut) => {
-      const pending = healths.filter(({ health }) => health.status !== 'Current')
-      if (pending.length === 0) return true
-      if (timedOut) throw new HealthError(text(`timeout waiting for: [${pending.map(statusText).join(', ')}]`))
-      const failed = pending.filter(({ health }) => health.status === 'Failed')
-      // What has failed never gets ready: when nothing else is pending there is nothing to wait for.
-      const isOver = failed.length > 0 && (options.failFast || failed.length === pending.length)
-      if (isOver) throw new HealthError(text(`failed early due to stalled resources: [${failed.map(statusText).join(', ')}]`))
-      return false
+    const pendingOf = (healths: readonly TargetHealth[]) => healths.filter(({ health }) => health.status !== 'Current')
+    try {
+      await this.#until(targets, options, { metadataOnly: false }, (healths, timedOut) => {
+        const pending = pendingOf(healths)
+        if (pending.length === 0) return true
+        if (timedOut) throw new NotReady('timeout waiting for', pending)
+        const failed = pending.filter(({ health }) => health.status === 'Failed')
+        // What has failed never gets ready: when nothing else is pending there is nothing to wait for.
+        const isOver = failed.length > 0 && (options.failFast || failed.length === pending.length)
+        if (isOver) throw new NotReady('failed early due to stalled resources', failed)
+        return false
+      })
+    } catch (error) {
+      if (!(error instanceof NotReady)) throw error
+      const duration = formatDuration(Math.round(this.#clock.monotonic() - startedAt))
+      const texts = await this.#explained(error.pending, options.signal)
+      throw new HealthError(`health check failed after ${duration}: ${error.message}: [${texts.join(', ')}]`)
+    }
+  }
+
+  /** What the objects say about themselves, and behind it what ails their pods. Who may not list pods is told the first only. */
+  async #explained(pending: readonly TargetHealth[], signal: AbortSignal): Promise<string[]> {
+    const late = new AbortController()
+    const stop = this.#clock.after(podsMs, () => late.abort())
+    const either = AbortSignal.any([signal, late.signal])
+    const causes = pending.slice(0, mostExplained).map(({ state }) => {
+      return state ? causeInPods(this.#client, state, either).catch(() => '') : ''
     })
+    const known = await Promise.all(causes)
+    stop()
+    signal.throwIfAborted()
+    return pending.map((target, index) => [statusText(target), known[index]].filter(Boolean).join('; '))
   }
 
   /** Resolves when all targets are gone. @throws HealthError, or the reason of the signal */
@@ -91,7 +115,11 @@ export class Waits {
     const check = ({ blindly }: { blindly: boolean }) => {
       if (!blindly && !watched.every(({ stream }) => stream.synced)) return
       try {
-        const healths = watched.map(({ target, stream }) => ({ target, health: this.#healthOf(target, stream, options.rule) }))
+        const healths = watched.map(({ target, stream }) => ({
+          target,
+          health: this.#healthOf(target, stream, options.rule),
+          state: stream.state(target.ref),
+        }))
         if (isDone(healths, timedOut)) resolve()
       } catch (error) {
         reject(error)
@@ -175,6 +203,16 @@ export class Waits {
 interface TargetHealth {
   readonly target: Target
   readonly health: Health
+  readonly state: KubeObject | undefined
+}
+
+/** The wait is over, and these are not ready. */
+class NotReady extends Error {
+  readonly pending: readonly TargetHealth[]
+  constructor(message: string, pending: readonly TargetHealth[]) {
+    super(message)
+    this.pending = pending
+  }
 }
 
 /** As Flux, and behind it what the object itself says about it. */

@@ -621,6 +621,28 @@ describe('health', () => {
     )
   })
 
+  it('names the pod that keeps a Deployment from being ready, and what ails it', async () => {
+    const { applier, apply } = engine('crashing')
+    const object = deployment('crashing')
+    await apply([object])
+    const labels = (object.spec as { selector: { matchLabels: Record<string, string> } }).selector.matchLabels
+    const container = { name: 'main', image: 'example.com/app:1' }
+    await kubectl.apply({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'crashing-1', namespace, labels },
+      spec: { containers: [container] },
+    })
+    const state = { waiting: { reason: 'CrashLoopBackOff', message: 'back-off 10s' } }
+    const lastState = { terminated: { exitCode: 3, reason: 'Error', message: 'a secret', containerID: 'a://b' } }
+    const status = { ...container, imageID: '', ready: false, restartCount: 2, state, lastState }
+    const patch = JSON.stringify({ status: { phase: 'Running', containerStatuses: [status] } })
+    await kubectl('-n', namespace, 'patch', 'pod', 'crashing-1', '--subresource=status', '--type=merge', '-p', patch)
+    await expect(applier.healthy([target(object)], { timeoutMs: 100, failFast: true, signal })).rejects.toThrow(
+      /\[Deployment\/apply-test\/crashing status: 'InProgress': replicas: 0\/1; pod crashing-1: container main: CrashLoopBackOff, exit code 3 \(Error\), restarted 2 times\]$/,
+    )
+  })
+
   it('takes a Job that is deleted some time after it has finished for done, and its end for no drift', async () => {
     const job: KubeObject = {
       ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'brief', namespace } },
