@@ -79,6 +79,11 @@ export class Cluster implements AsyncDisposable {
     this.kubectl = kubectlOf(about.kubeconfig)
   }
 
+  /** What the objects of this test have, and what objects that Sluice makes of them need: `spec.chart.metadata.labels`. */
+  get labels(): Readonly<Record<string, string>> {
+    return this.#shard === undefined ? {} : { [shardLabel]: this.#shard }
+  }
+
   /** Starts Sluice for the objects of this test; it ends with the cluster at the latest. */
   async startSluice(options: Omit<SluiceOptions, 'kubeconfig'> & { kubeconfig?: string } = {}): Promise<Sluice> {
     const shard: Record<string, string> =
@@ -184,8 +189,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   #inShard(manifest: Manifest): Manifest {
-    if (this.#shard === undefined || !manifest.apiVersion.includes('.toolkit.fluxcd.io/')) return manifest
-    const labels = { ...manifest.metadata.labels, [shardLabel]: this.#shard }
+    if (!manifest.apiVersion.includes('.toolkit.fluxcd.io/')) return manifest
+    const labels = { ...manifest.metadata.labels, ...this.labels }
     return { ...manifest, metadata: { ...manifest.metadata, labels } }
   }
 }

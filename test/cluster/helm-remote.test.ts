@@ -1,0 +1,94 @@
+/** HelmReleases in another cluster than the one that has their objects. */
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, inject, it } from 'vitest'
+import { type ChartServer, startChartServer } from '../tools/chart-server.ts'
+import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
+import { type Cluster, hasCondition, isReady, openCluster } from './harness.ts'
+
+let near: Cluster
+let far: ControlPlane
+let charts: ChartServer
+
+beforeAll(async () => {
+  ;[near, far, charts] = await Promise.all([openCluster(inject('kubeconfig'), 'remote'), startControlPlane(), startChartServer()])
+  charts.publish('shop', '1.0.0', {
+    'values.yaml': 'text: first\n',
+    'templates/shop.yaml': `apiVersion: v1
+kind: ConfigMap
+metadata: { name: {{ .Release.Name }} }
+data: { text: {{ .Values.text }} }
+`,
+  })
+  await far.kubectl('create', 'namespace', 'shop')
+  await near.apply({
+    apiVersion: 'source.toolkit.fluxcd.io/v1',
+    kind: 'HelmRepository',
+    metadata: { name: 'charts' },
+    spec: { url: charts.url, interval: '1h' },
+  })
+  await near.startSluice({ flags: { 'min-retry-delay': '200ms' } })
+}, 90_000)
+
+afterAll(async () => {
+  await near?.[Symbol.asyncDispose]()
+  await far?.[Symbol.asyncDispose]()
+  await charts?.[Symbol.asyncDispose]()
+})
+
+function secret(name: string, kubeconfig: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, labels: { 'reconcile.fluxcd.io/watch': 'Enabled' } },
+    stringData: { value: kubeconfig },
+  }
+}
+
+function release(name: string, spec: object) {
+  const chart = {
+    metadata: { labels: near.labels },
+    spec: { chart: 'shop', sourceRef: { kind: 'HelmRepository', name: 'charts' } },
+  }
+  return {
+    apiVersion: 'helm.toolkit.fluxcd.io/v2',
+    kind: 'HelmRelease',
+    metadata: { name },
+    spec: { interval: '1h', chart, releaseName: name, targetNamespace: 'shop', storageNamespace: 'shop', ...spec },
+  }
+}
+
+const there = (...args: string[]) => far.kubectl(...args, '--namespace', 'shop', '--output', 'jsonpath={.data.text}')
+
+it('HLM-RMT-01 are installed, upgraded and uninstalled there, and nothing of them is here', async () => {
+  const kubeConfig = { secretRef: { name: 'far' } }
+  await near.apply(secret('far', await readFile(far.kubeconfig, 'utf8')), release('shop', { kubeConfig }))
+  await near.until('helmrelease/shop', isReady())
+  expect(await there('get', 'configmap', 'shop')).toBe('first')
+  expect(await far.kubectl('get', 'secret', '--namespace', 'shop', '--output', 'name')).toContain('sh.helm.release.v1.shop.v1')
+  expect(await near.kubectl('get', 'secret', '--all-namespaces', '--output', 'name')).not.toContain('sh.helm.release.v1.shop')
+
+  await near.apply(release('shop', { kubeConfig, values: { text: 'second' } }))
+  await near.until('helmrelease/shop', ({ status }) => (status?.history as { version: number }[])?.[0]?.version === 2)
+  expect(await there('get', 'configmap', 'shop')).toBe('second')
+
+  await near.kubectl('delete', 'helmrelease/shop', '--wait')
+  expect(await far.kubectl('get', 'configmap,secret', '--namespace', 'shop', '--output', 'name')).not.toContain('shop')
+})
+
+it('HLM-RMT-01 HLM-RMT-02 act there as the service account that is named, with its rights', async () => {
+  const kubeConfig = { secretRef: { name: 'far' } }
+  await near.apply(release('tenant', { kubeConfig, serviceAccountName: 'tenant' }))
+  const failed = await near.until('helmrelease/tenant', hasCondition('Ready', 'False', 'StateError'))
+  expect(JSON.stringify(failed.status)).toContain(`system:serviceaccount:${near.namespace}:tenant`)
+  const account = `${near.namespace}:tenant`
+  await far.kubectl('create', 'rolebinding', 'tenant', '--clusterrole=admin', `--serviceaccount=${account}`, '--namespace=shop')
+  await near.until('helmrelease/tenant', isReady())
+})
+
+it('HLM-RMT-01 API-14 wait for the Secret that leads there, and go on when it is right', async () => {
+  await near.apply(secret('soon', 'clusters: ['), release('late', { kubeConfig: { secretRef: { name: 'soon' } } }))
+  await near.until('helmrelease/late', hasCondition('Ready', 'False', 'RESTClientError'))
+  await near.apply(secret('soon', await readFile(far.kubeconfig, 'utf8')))
+  await near.until('helmrelease/late', isReady())
+  expect(await there('get', 'configmap', 'late')).toBe('first')
+})
