@@ -15,6 +15,7 @@ import { diffJson, type Operation, withoutPointer } from '../lib/json-diff.ts'
 import { compileIgnoreRules, isOptedOut } from './drift-rules.ts'
 import { manifestTask } from './manifest-task.ts'
 import type { Scope } from './scope.ts'
+import { claim, fieldManager } from './write.ts'
 
 /** One object that is not as it should be. */
 export interface Difference {
@@ -48,7 +49,6 @@ export class RightObjects {
   }
 }
 
-const fieldManager = 'helm-controller'
 const requestsAtOnce = 8
 
 /**
@@ -136,6 +136,9 @@ async function compare(
   if (isOptedOut(desired) || ignored.includes('')) return { ref, desired, what: 'excluded', patch: [] }
   const live = await client.find(ref, { signal: context.signal })
   if (live && isOptedOut(live)) return { ref, desired, what: 'excluded', patch: [] }
+  const overridden = live ? overriddenManagers(live, context.flags.overrideManagers) : []
+  // Then what they have added is nobody's but ours, and too much.
+  if (overridden.length > 0) await claim(ref, overridden, { client, signal: context.signal })
   const wanted = await client.apply(desired, { fieldManager, force: true, dryRun: true, signal: context.signal }).catch((error) => {
     throw new Error(refusalText(ref, error, desired), { cause: error })
   })
@@ -144,6 +147,12 @@ async function compare(
   if (patch.length > 0) return { ref, desired, what: 'changed', patch }
   versions.set(displayName(ref), live.metadata.resourceVersion ?? '')
   return undefined
+}
+
+/** Source: --override-manager; names are matched by how they begin, as in github.com/fluxcd/pkg/ssa patch.go. */
+function overriddenManagers({ metadata }: KubeObject, overrides: readonly string[]): string[] {
+  const written = (metadata.managedFields ?? []).filter(({ subresource }) => !subresource)
+  return written.map(({ manager = '' }) => manager).filter((manager) => overrides.some((name) => manager.startsWith(name)))
 }
 
 function withoutPointers(object: KubeObject, pointers: readonly string[]): JsonObject {

@@ -41,8 +41,8 @@ async function applyItem({ ref, object }: Item, context: ActionContext): Promise
   const { client, signal } = context
   const options = { fieldManager, force: true, fieldValidation: 'Strict', metadataOnly: true, signal } as const
   const { metadata } = await client.apply(object, options)
-  if (claimsOf(metadata).length === 0) return
-  await claim(ref, context)
+  if (claimsOf(metadata, formerManagers).length === 0) return
+  await claim(ref, formerManagers, context)
   await client.apply(object, options)
 }
 
@@ -51,15 +51,19 @@ const mostClaims = 5
 /** The helm command: a release has one writer at a time, and what the other one wrote of its objects is no more anybody else's. */
 const formerManagers: readonly string[] = ['helm']
 
-function claimsOf(metadata: ObjectMeta): object[] {
-  return appliedPatch(metadata, fieldManager, formerManagers)
+function claimsOf(metadata: ObjectMeta, managers: readonly string[]): object[] {
+  return appliedPatch(metadata, fieldManager, managers)
 }
 
-/** A status may be written in between: then the patch is made anew. */
-async function claim(ref: ObjectRef, { client, signal }: ActionContext): Promise<void> {
+/** What these managers wrote becomes what we have applied. A status may be written in between: then the patch is made anew. */
+export async function claim(
+  ref: ObjectRef,
+  managers: readonly string[],
+  { client, signal }: Pick<ActionContext, 'client' | 'signal'>,
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const live = await client.find(ref, { metadataOnly: true, signal })
-    const patch = live ? claimsOf(live.metadata) : []
+    const patch = live ? claimsOf(live.metadata, managers) : []
     if (patch.length === 0) return
     try {
       await client.jsonPatch(ref, patch, { fieldManager, metadataOnly: true, signal })

@@ -37,14 +37,20 @@ const configMap = (name: string, data: Record<string, string>, extra: Extra = {}
 
 type Ignore = NonNullable<HelmReleaseSpec['driftDetection']>['ignore']
 
-function scopeOf(ignore: Ignore = [], right = new RightObjects()): Scope {
+function scopeOf(ignore: Ignore = [], right = new RightObjects(), overrideManagers: readonly string[] = []): Scope {
   const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
   const workers = { run: async (_: unknown, input: { manifest: string }) => readManifest(input) }
   const hr = {
     metadata: { namespace, name: 'web', uid: 'u', generation: 1 },
     spec: { interval: '1m', driftDetection: { mode: 'enabled', ignore } },
   } as unknown as HelmRelease
-  const context = { key: { namespace, name: 'web' }, workers, log, signal: new AbortController().signal }
+  const context = {
+    key: { namespace, name: 'web' },
+    flags: { overrideManagers },
+    workers,
+    log,
+    signal: new AbortController().signal,
+  }
   return { client, context, right, ledger: { hr } } as unknown as Scope
 }
 
@@ -99,6 +105,21 @@ describe('drift', () => {
       metadata: { labels: { team: 'x', added: 'z' } },
     })
     expect(await findDrift(release, scopeOf())).toBeUndefined()
+  })
+
+  it('HLM-DRF-01 is also what a manager adds that is to be overridden', async () => {
+    const documents = [configMap('robbed', { a: '1' })]
+    await apply(...documents)
+    const release = releaseWith(...documents)
+    for (const fieldManager of ['robot-2', 'somebody'])
+      await client.mergePatch(ref('robbed'), { data: { [fieldManager]: 'x' } }, { fieldManager })
+    expect(await findDrift(release, scopeOf())).toBeUndefined()
+    const scope = scopeOf([], new RightObjects(), ['robot'])
+    const drift = (await findDrift(release, scope)) ?? []
+    expect(driftSummary(drift)).toBe(`ConfigMap/${namespace}/robbed changed (0 additions, 0 changes, 1 removals)`)
+    await correctDrift(drift, scope)
+    expect((await client.get(ref('robbed'))).data).toEqual({ a: '1', somebody: 'x' })
+    expect(await findDrift(release, scope)).toBeUndefined()
   })
 
   it('asks again only for objects that have changed since they were right', async () => {
