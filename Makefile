@@ -9,12 +9,14 @@
 #   make fuzz-kustomize ARGS='--minutes 30'   random builds against the real kustomize; failures become fixtures
 #   make bench-helm           renderings against the real helm's time
 #   make fuzz-helm ARGS='--minutes 30'   random charts against the real helm; failures become fixtures
+#   make image IMAGE=registry.example/sluice:v1   the image, with docker, podman or buildah; prints size and start time
+#   make e2e                  Sluice as a pod on a real node, see e2e/README.md; ARGS=--smoke runs the short form
 
 ARGS ?=
 
-.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build
+.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image e2e
 
-demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build: node_modules/.package-lock.json
+demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image e2e: node_modules/.package-lock.json
 	npm run --silent $@ -- $(ARGS)
 
 node_modules/.package-lock.json: package-lock.json

@@ -6,18 +6,9 @@ import { access, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/prom
 import { join } from 'node:path'
 import { run, temporaryDirectory } from '../../test/tools/processes.ts'
 import { findTool, type Say, toolsDirectory } from '../../test/tools/tools.ts'
+import type { Build } from '../builder.ts'
 import { pauseImage } from './configuration.ts'
 import { providePackages } from './packages.ts'
-
-export interface Build {
-  /** Name and tag of the image: `localhost/sluice:e2e`. */
-  readonly image: string
-  /** The folder that the Dockerfile copies from. */
-  readonly context: string
-  /** `<context>/Dockerfile` when absent. */
-  readonly dockerfile?: string
-  readonly args?: Readonly<Record<string, string>>
-}
 
 /** The image that holds the namespaces of each pod, as an archive. */
 export async function pauseArchive(say: Say): Promise<string> {
@@ -25,8 +16,7 @@ export async function pauseArchive(say: Say): Promise<string> {
   if (await exists(archive)) return archive
   const context = await temporaryDirectory('pause')
   await cp(await findTool('pause', say), join(context, 'pause'))
-  await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n')
-  await buildImage({ image: pauseImage, context }, say)
+  await buildFrom('FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n', pauseImage, context, say)
   await saveImage(pauseImage, archive)
   return archive
 }
@@ -45,15 +35,13 @@ export async function baseImages(say: Say): Promise<{ readonly build: string; re
     await packageOf(`node-linux-${architecture()}@${node}`, join(context, 'node'))
     await packageOf(`npm@${npm}`, join(context, 'npm'))
     await debianRoot('essential', ['libstdc++6', 'ca-certificates', 'git'], join(context, 'root.tar'))
-    await writeFile(join(context, 'Dockerfile'), buildBase)
-    await buildImage({ image: images.build, context }, say)
+    await buildFrom(buildBase, images.build, context, say)
   }
   if (!(await hasImage(images.runtime))) {
     say(`making ${images.runtime} from Debian's packages`)
     const context = await temporaryDirectory('runtime-base')
     await debianRoot('extract', ['base-files', 'libc6', 'libstdc++6', 'libgcc-s1'], join(context, 'root.tar'))
-    await writeFile(join(context, 'Dockerfile'), runtimeBase(images.build))
-    await buildImage({ image: images.runtime, context }, say)
+    await buildFrom(runtimeBase(images.build), images.runtime, context, say)
   }
   return images
 }
@@ -76,20 +64,29 @@ ENV PATH=/usr/local/bin:/usr/bin:/bin
 `
 }
 
-const authorities = '/etc/ssl/certs/ca-certificates.crt'
+async function buildFrom(text: string, image: string, context: string, say: Say): Promise<void> {
+  const dockerfile = join(context, 'Dockerfile')
+  await writeFile(dockerfile, text)
+  await buildImage({ image, context, dockerfile }, say)
+}
 
 /** Builds a Dockerfile with buildah; layers are kept, so that what has not changed is not built again. */
 export async function buildImage({ image, context, dockerfile, args = {} }: Build, say: Say): Promise<void> {
   await providePackages(['buildah'], say)
-  // Steps reach the package registries through the host's network, and trust whom the host trusts.
-  const trust = (await exists(authorities))
-    ? ['--volume', '/etc/ssl/certs:/etc/ssl/certs:ro', '--env', `NODE_EXTRA_CA_CERTS=${authorities}`]
-    : []
   await buildah([
-    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...trust],
+    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...(await trust())],
     ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
-    ...['--file', dockerfile ?? join(context, 'Dockerfile'), context],
+    ...['--file', dockerfile, context],
   ])
+}
+
+/** Steps reach the package registries through the host's network, and trust whom the host trusts. */
+async function trust(): Promise<string[]> {
+  const certificates = '/etc/ssl/certs'
+  if (!(await exists(join(certificates, 'ca-certificates.crt')))) return []
+  const npmrc = join(await temporaryDirectory('npmrc'), 'npmrc')
+  await writeFile(npmrc, `cafile=${certificates}/ca-certificates.crt\n`)
+  return ['--volume', `${certificates}:${certificates}:ro`, '--volume', `${npmrc}:/usr/local/etc/npmrc:ro`]
 }
 
 /** Writes an OCI archive that containerd and docker read. */
@@ -107,10 +104,16 @@ async function hasImage(image: string): Promise<boolean> {
   )
 }
 
-/** Buildah with a storage of its own: the user's images are nobody else's business. */
+/** Runs buildah and returns its output. */
 export function buildah(args: readonly string[]): Promise<string> {
+  const [program = '', ...rest] = buildahCommand(args)
+  return run(program, rest)
+}
+
+/** Buildah with a storage of its own: the user's images are nobody else's business. */
+export function buildahCommand(args: readonly string[]): string[] {
   const storage = join(imagesDirectory(), 'buildah')
-  return run('buildah', ['--root', join(storage, 'root'), '--runroot', join(storage, 'run'), ...args])
+  return ['buildah', '--root', join(storage, 'root'), '--runroot', join(storage, 'run'), ...args]
 }
 
 function imagesDirectory(): string {
