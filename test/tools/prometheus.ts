@@ -41,6 +41,8 @@ export interface Expression {
   /** Of an aggregation: the labels that stay, or go where `without` is set. */
   readonly grouping?: readonly string[]
   readonly without?: boolean
+  /** Of an operator: the labels by which its sides belong together, all others where `on` is not set. */
+  readonly matching?: { readonly labels: readonly string[]; readonly on: boolean } | null
   readonly [part: string]: unknown
 }
 
