@@ -193,6 +193,44 @@ describe('drift', () => {
     expect(driftSummary(drift)).toBe(`Secret/${namespace}/web changed (0 additions, 1 changes, 0 removals)`)
   })
 
+  it('F-HLM-14 is not what admission always makes of an object', async () => {
+    const admission = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: namespace } }
+    const expression = 'Object{data: {"a": "by admission"}}'
+    const matchConditions = [{ name: 'own', expression: 'object.metadata.name == "admitted"' }]
+    const resourceRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['configmaps'] }]
+    const policy = {
+      ...admission,
+      kind: 'MutatingAdmissionPolicy',
+      spec: {
+        failurePolicy: 'Fail',
+        reinvocationPolicy: 'Never',
+        matchConditions,
+        matchConstraints: { resourceRules },
+        mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression } }],
+      },
+    }
+    const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } }
+    const spec = { policyName: namespace, matchResources: { namespaceSelector } }
+    await client.create(policy, { fieldManager: 'test' })
+    await client.create({ ...admission, kind: 'MutatingAdmissionPolicyBinding', spec }, { fieldManager: 'test' })
+    const text = configMap('admitted', { a: '1' })
+    const isAdmitted = async () => {
+      await apply(text)
+      return (await client.get(ref('admitted'))).data
+    }
+    // The API server learns of policies after a while.
+    await expect.poll(isAdmitted, { timeout: 30_000 }).toEqual({ a: 'by admission' })
+    expect(await findDrift(releaseWith(text), scopeOf())).toBeUndefined()
+  })
+
+  it('F-HLM-14 is looked for in spite of rules that lead nowhere', async () => {
+    const text = configMap('misruled', { a: '1' })
+    await apply(text)
+    await edit('misruled', { data: { a: '2' } })
+    const drift = await findDrift(releaseWith(text), scopeOf([{ paths: ['/data/none/a', 'data/a', '/data/a/b', '/~2'] }]))
+    expect(driftSummary(drift ?? [])).toBe(`ConfigMap/${namespace}/misruled changed (0 additions, 1 changes, 0 removals)`)
+  })
+
   it('goes on after an object that cannot be corrected, and fails where nothing can be told', async () => {
     const foreign = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'lost', namespace: 'no-such-namespace' }, data: {} }
     const there = configMap('there', { a: '1' })
