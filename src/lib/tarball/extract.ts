@@ -49,7 +49,7 @@ async function extractInto(directory: string, file: string, limits: ExtractLimit
   const target = new Target(directory)
   let overrides: Overrides = {}
   for (let entries = 0; ; ) {
-    const header = await nextHeader(archive)
+    const header = await nextHeader(archive, overrides)
     if (!header) break
     if (isMeta(header)) {
       overrides = { ...overrides, ...(await readMeta(header, archive)) }
@@ -113,18 +113,19 @@ function isZlibError(error: unknown): boolean {
 }
 
 /** The next entry's header; undefined at the end of the archive. */
-async function nextHeader(archive: Reader): Promise<Header | undefined> {
+async function nextHeader(archive: Reader, overrides: Overrides): Promise<Header | undefined> {
   const block = await archive.take(blockBytes, { orEnd: true })
   if (!block) return undefined
-  const header = parseHeader(block)
+  const header = parseHeader(block, overrides)
   if (header.nullBlock) return undefined
   if (!header.cksumValid) throw new ArchiveError('archive is not a valid tar: a header has a wrong checksum')
   return header
 }
 
-function parseHeader(block: Buffer): Header {
+/** A long name is cut in the header itself, maybe after a slash: whether it is that of a directory only the whole name tells. */
+function parseHeader(block: Buffer, { path }: Overrides): Header {
   try {
-    return new Header(block)
+    return new Header(block, 0, path === undefined ? undefined : { path })
   } catch (error) {
     throw new ArchiveError(`archive is not a valid tar: ${messageOf(error)}`, { cause: error })
   }

@@ -63,6 +63,7 @@ describe('writeTarball', () => {
 
   it.each([
     ['a long path', `${'d'.repeat(90)}/${'e'.repeat(90)}/${'f'.repeat(90)}/x.yaml`],
+    ['a long path that is cut after a slash', `${'d'.repeat(98)}/${'e'.repeat(98)}/${'f'.repeat(98)}/x.yaml`],
     ['a path beyond ASCII', 'config/größe-日本語/🚀.yaml'],
     ['a long path beyond ASCII', `${'ü'.repeat(80)}/${'日'.repeat(60)}.yaml`],
     ['a path with a line feed', 'odd\nname.yaml'],
