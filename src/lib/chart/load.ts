@@ -29,8 +29,10 @@ export interface LoadOptions extends LoadLimits {
   readonly warn?: (message: string) => void
 }
 
-/** Folders inside folders, and charts inside charts. */
+/** Charts inside charts. */
 const maxDepth = 64
+/** Folders inside folders: each chart inside another is two further down, and has folders of its own. */
+const maxFolders = 2 * maxDepth + 32
 
 /** What loading one chart and those inside it goes by. */
 interface Loading {
@@ -125,7 +127,7 @@ interface Walk {
 }
 
 function* walk(tree: Tree, folder: string, { rules, budget, depth }: Walk): Iterable<ChartFile> {
-  if (depth > maxDepth) throw new BuildError(`error evaluating symlink ${folder}: EvalSymlinks: too many links`)
+  if (depth > maxFolders) throw new BuildError(`error evaluating symlink ${folder}: EvalSymlinks: too many links`)
   const entries = [...(tree.list(folder) ?? [])].sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)))
   for (const { name, type } of entries) {
     const path = folder === '' ? name : `${folder}/${name}`
