@@ -1,0 +1,62 @@
+/** Installations of deploy/ at work: their pods as processes, with the rights of their accounts. */
+import { expect, it } from 'vitest'
+import { type Cluster, isReady, type Manifest, openCluster } from './cluster/harness.ts'
+import { startControlPlane } from './tools/control-plane.ts'
+import type { Overlay } from './tools/deploy.ts'
+import { install, type Pod } from './tools/installation.ts'
+
+const clusterRole = (name: string) =>
+  `apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: ${name}}\nrules: []\n`
+
+async function installed(name: string, overlay: Overlay) {
+  const resources = new AsyncDisposableStack()
+  const controlPlane = resources.use(await startControlPlane())
+  const cluster = resources.use(await openCluster(controlPlane.kubeconfig, name, { whole: true }))
+  return { cluster, pods: await install(cluster, controlPlane, overlay), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+}
+
+/** A source and a Kustomization of one ClusterRole, all of one name. */
+async function start(cluster: Cluster, name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
+  await cluster.repository(name, { 'a.yaml': clusterRole(name) })
+  const labelled = (manifest: Manifest): Manifest => ({ ...manifest, metadata: { ...manifest.metadata, labels } })
+  await cluster.apply(labelled(cluster.gitRepository(name)), labelled(cluster.kustomization(name)))
+}
+
+function workedOn(pod: Pod | undefined): readonly (string | undefined)[] {
+  const finished = pod?.sluice.logs.filter(({ msg }) => msg === 'reconciliation finished') ?? []
+  return [...new Set(finished.map(({ name }) => name))].toSorted()
+}
+
+it('the default applies everything, and its pod is the one whose artifacts are asked for', async () => {
+  await using run = await installed('default', 'default')
+  const { cluster, pods } = run
+  await start(cluster, 'app')
+  await cluster.until('kustomization/app', isReady())
+  expect((await cluster.get('clusterrole/app')).metadata.name).toBe('app')
+  const pod = await cluster.until('pod/sluice-0', ({ metadata }) => metadata.labels?.['sluice.dev/leader'] === 'true', {
+    namespace: 'flux-system',
+  })
+  expect(pod.metadata.labels?.['app.kubernetes.io/name']).toBe('sluice')
+  const source = await cluster.get('gitrepository/app')
+  expect(source.status?.artifact?.url).toMatch(/^http:\/\/source-controller\.flux-system\.svc\.cluster\.local\.\/gitrepository\//)
+  expect(pods.get('sluice')?.refused).toEqual([])
+  const leases = (await cluster.list('leases', { namespace: 'flux-system' })).map(({ metadata }) => metadata.name)
+  expect(leases.toSorted()).toEqual(
+    ['helm', 'kustomize', 'notification', 'source'].map((loop) => `${loop}-controller-leader-election`),
+  )
+})
+
+it('API-16 a shard works on the objects with its label, the first pod on all others, side by side', async () => {
+  await using run = await installed('sharded', 'sharded')
+  const { cluster, pods } = run
+  await start(cluster, 'first')
+  await start(cluster, 'sharded', { 'sharding.fluxcd.io/key': 'shard1' })
+  await cluster.until('kustomization/first', isReady())
+  await cluster.until('kustomization/sharded', isReady())
+  const url = async (name: string) => (await cluster.get(`gitrepository/${name}`)).status?.artifact?.url
+  expect(await url('first')).toMatch(/^http:\/\/source-controller\./)
+  expect(await url('sharded')).toMatch(/^http:\/\/source-controller-shard1\./)
+  expect(workedOn(pods.get('sluice'))).toEqual(['first'])
+  expect(workedOn(pods.get('sluice-shard1'))).toEqual(['sharded'])
+  for (const pod of pods.values()) expect(pod.refused).toEqual([])
+})
