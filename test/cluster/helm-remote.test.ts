@@ -81,7 +81,7 @@ it('HLM-RMT-01 HLM-RMT-02 act there as the service account that is named, with i
   const failed = await near.until('helmrelease/tenant', hasCondition('Ready', 'False', 'StateError'))
   expect(JSON.stringify(failed.status)).toContain(`system:serviceaccount:${near.namespace}:tenant`)
   const account = `${near.namespace}:tenant`
-  await far.kubectl('create', 'rolebinding', 'tenant', '--clusterrole=admin', `--serviceaccount=${account}`, '--namespace=shop')
+  await far.kubectl('create', 'rolebinding', 'tenant', '--clusterrole=cluster-admin', `--serviceaccount=${account}`, '--namespace=shop')
   await near.until('helmrelease/tenant', isReady())
 })
 
