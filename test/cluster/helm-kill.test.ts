@@ -9,7 +9,7 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { Random } from '../conformance/random.ts'
 import { type ChartFiles, ChartServer, helm } from './charts.ts'
-import { type Fits, holdAfter, isWrite, type Line, mend, openLine } from './faults.ts'
+import { type Fits, holdAfter, isApply, isWrite, type Line, mend, openLine } from './faults.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, type Live, openCluster, type Sluice } from './harness.ts'
 
 const kills = Number(process.env.SLUICE_KILLS ?? 12)
@@ -143,6 +143,36 @@ describe(`a HelmRelease whose process is killed (SLUICE_SEED=${seed})`, () => {
     },
     timeoutMs,
   )
+})
+
+describe('an upgrade that a kill has broken off', () => {
+  it('F-HLM-01 leaves nothing when it is then made another way', async () => {
+    await brokenOff('other')
+    await apply('other', { text: 'three', with: [] })
+    await sluice.start()
+    await cluster.until('hr/other', isReady())
+    expect(await objectsOf('other')).toEqual({ 'ConfigMap/a': 'three', 'ConfigMap/b': 'three', 'Service/web': undefined })
+    await remove('other')
+  })
+
+  it('F-HLM-01 leaves nothing when the release is then deleted', async () => {
+    await brokenOff('deleted')
+    await cluster.kubectl('delete', 'hr', 'deleted', '--wait=false')
+    await sluice.start()
+    await cluster.untilGone('hr/deleted')
+    await isGone('deleted')
+  })
+
+  /** Objects of both revisions are there. */
+  async function brokenOff(release: string): Promise<void> {
+    await install(release)
+    const inTheMiddle = holdAfter(0, line.proxy, isApply('services'))
+    await apply(release, values.second)
+    await inTheMiddle
+    await sluice.kill9()
+    mend(line.proxy)
+    expect(await objectsOf(release)).toMatchObject({ 'ConfigMap/old': 'one', 'ConfigMap/new': 'two' })
+  }
 })
 
 /** One in each stretch of an action, all stretches of the same length. */
