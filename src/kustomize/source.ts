@@ -1,5 +1,4 @@
 /** The source of a Kustomization: which artifact it applies. */
-import { gitRepositoryKind } from '../api/gitrepository.ts'
 import type { Kustomization } from '../api/kustomization.ts'
 import type { Artifact } from '../api/meta.ts'
 import { type Key, keyOf, keyText } from '../api/object.ts'
@@ -9,8 +8,7 @@ import { messageOf } from '../lib/errors.ts'
 import { ArtifactNotFound, ArtifactUnavailable, type UnpackedArtifact } from '../runtime/artifacts.ts'
 import type { Downloads } from '../runtime/downloads.ts'
 import { type Context, type EventDraft, Retryable, Stalled, Waiting } from '../runtime/reconcile.ts'
-
-import { allSources } from './stores.ts'
+import { allSources, sourceKinds } from './stores.ts'
 
 /** What a run applies: a revision of the source, and the revision that this was itself made from, where the source tells. */
 export interface Revision {
@@ -37,14 +35,16 @@ export async function readySource(ks: Kustomization, context: Context<Kustomizat
     const message = `can't access '${kind}/${keyText(key)}', ExternalArtifact feature gate is disabled`
     throw new Stalled('AccessDenied', message, { observed: false })
   }
-  if (kind !== gitRepositoryKind.kind) {
-    throw new Stalled('UnsupportedField', `spec.sourceRef.kind ${kind} is not implemented in this version: use a GitRepository`)
+  const sourceKind = sourceKinds.find((one) => one.kind === kind)
+  if (!sourceKind) {
+    const known = sourceKinds.map((one) => one.kind).join(' or ')
+    throw new Stalled('UnsupportedField', `spec.sourceRef.kind ${kind} is not implemented in this version: use ${known}`)
   }
-  const sources = allSources(context)
+  const sources = allSources(sourceKind, context)
   await sources.synced(context.signal)
   const source = sources.store.get(key)
   if (!source) {
-    const message = `${kind}.${gitRepositoryKind.group} "${key.name}" not found`
+    const message = `${kind}.${sourceKind.group} "${key.name}" not found`
     throw new Waiting('ArtifactFailed', message, { retryMs: retryIntervalMs(ks) })
   }
   const artifact = source.status?.artifact

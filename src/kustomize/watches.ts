@@ -1,5 +1,4 @@
 /** What, besides a Kustomization itself, queues it. */
-import { gitRepositoryKind } from '../api/gitrepository.ts'
 import type { Kustomization } from '../api/kustomization.ts'
 import { conditionOf, isReady } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
@@ -8,24 +7,26 @@ import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts
 import type { Watch } from '../runtime/reconcile.ts'
 import type { Appliers } from './appliers.ts'
 import { consumersIndex } from './source.ts'
-import { allKustomizations, allSources } from './stores.ts'
+import { allKustomizations, allSources, sourceKinds } from './stores.ts'
 
 /** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
 export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
   const consumersOf = consumersIndex(own.store)
-  const stop = allSources(environment).subscribe(({ type, object, old, initial }) => {
-    // What was there before us is read by every first run anyway.
-    if (initial) return
-    const artifact = object.status?.artifact
-    const before = old?.status?.artifact
-    if (type === 'deleted' || !artifact || artifact.digest === before?.digest) return
-    const consumers = consumersOf(`${gitRepositoryKind.kind}/${keyText(keyOf(object))}`)
-    // Other content under the same revision: an ignore rule has changed, and nobody has seen it yet.
-    const isRemade = before?.revision === artifact.revision
-    const due = consumers.filter((ks) => isRemade || !isAt(ks, artifact.revision))
-    for (const ks of sortedByDependency(due)) enqueue(keyOf(ks), 'source')
-  })
-  signal.addEventListener('abort', stop, { once: true })
+  for (const sourceKind of sourceKinds) {
+    const stop = allSources(sourceKind, environment).subscribe(({ type, object, old, initial }) => {
+      // What was there before us is read by every first run anyway.
+      if (initial) return
+      const artifact = object.status?.artifact
+      const before = old?.status?.artifact
+      if (type === 'deleted' || !artifact || artifact.digest === before?.digest) return
+      const consumers = consumersOf(`${sourceKind.kind}/${keyText(keyOf(object))}`)
+      // Other content under the same revision: an ignore rule has changed, and nobody has seen it yet.
+      const isRemade = before?.revision === artifact.revision
+      const due = consumers.filter((ks) => isRemade || !isAt(ks, artifact.revision))
+      for (const ks of sortedByDependency(due)) enqueue(keyOf(ks), 'source')
+    })
+    signal.addEventListener('abort', stop, { once: true })
+  }
 }
 
 /** Whether the revision is applied or about to be. */

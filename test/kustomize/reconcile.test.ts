@@ -248,7 +248,7 @@ describe('the source', () => {
 
 it('names the kind of a source that is not built yet', async () => {
   world.flags.featureGates.set('ExternalArtifact', true)
-  for (const kind of ['OCIRepository', 'Bucket', 'ExternalArtifact'] as const) {
+  for (const kind of ['Bucket', 'ExternalArtifact'] as const) {
     add('apps', { sourceRef: { kind, name: 'x' } })
     const { error } = await world.run('apps')
     expect(error).toMatchObject({ name: 'Stalled', message: expect.stringContaining(`spec.sourceRef.kind ${kind}`) })
