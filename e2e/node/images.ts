@@ -73,8 +73,11 @@ async function buildFrom(text: string, image: string, context: string, say: Say)
 /** Builds a Dockerfile with buildah; layers are kept, so that what has not changed is not built again. */
 export async function buildImage({ image, context, dockerfile, args = {} }: Build, say: Say): Promise<void> {
   await providePackages(['buildah'], say)
+  // As docker does by itself.
+  const ignored = `${dockerfile}.dockerignore`
+  const ignore = (await exists(ignored)) ? ['--ignorefile', ignored] : []
   await buildah([
-    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...(await trust())],
+    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...(await trust()), ...ignore],
     ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
     ...['--file', dockerfile, context],
   ])

@@ -22,6 +22,8 @@ export interface GitServerOptions {
   readonly fault?: FaultOf
   /** Absent: a free one. */
   readonly port?: number
+  /** Loopback when absent. */
+  readonly host?: string
 }
 
 export interface GitRequest {
@@ -92,7 +94,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
   const server: Server = tls
     ? createTlsServer({ ...tls, rejectUnauthorized: tls.requestCert ?? false }, listener)
     : createServer(listener)
-  server.listen(options.port ?? 0, '127.0.0.1')
+  server.listen(options.port ?? 0, options.host ?? '127.0.0.1')
   await once(server, 'listening')
   const address = `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
 
