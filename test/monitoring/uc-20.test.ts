@@ -6,6 +6,7 @@ import { dashboards } from '../../deploy/monitoring/dashboards.ts'
 import { hasCondition, isReady } from '../cluster/harness.ts'
 import { objectsOf } from '../tools/deploy.ts'
 import { discovering, type Expression, type Sample, startPrometheus } from '../tools/prometheus.ts'
+import { parseScrape } from '../tools/scrape.ts'
 import { configMap, deploymentIn, monitoring, openWorld, operatorNamespace, type World } from './world.ts'
 
 let world: World
@@ -238,4 +239,34 @@ it('UC-20 OBS-11 the dashboards made for Flux show data of pods that have the na
   await prometheus.until(`count_over_time(up{pod="${pod}"}[1m]) > 3`)
   await cluster.until('gitrepository/missing', hasCondition('Ready', 'False'))
   for (const expr of readByFlux) expect(await prometheus.query(expr), expr).not.toEqual([])
+})
+
+describe('docs/monitoring.md', () => {
+  it('lists every metric that the program exports, with type, labels and meaning', async () => {
+    const text = await readFile(join(import.meta.dirname, '../../docs/monitoring.md'), 'utf8')
+    const documented = new Map(
+      [...text.matchAll(/^\| `([a-z]\w+)` \| (\w+) \| ([\w, ]*) \| (.+) \|$/gm)].map(([, name = '', ...rest]) => [name, rest]),
+    )
+    const response = await fetch(`${world.sluice.address('metrics')}/metrics`)
+    const families = parseScrape(await response.text())
+    expect([...documented.keys()].toSorted()).toEqual([...families.keys()].toSorted())
+    for (const [name, { type, help, series }] of families) {
+      const [, labels = ''] = documented.get(name) ?? []
+      const seen = new Set(
+        series.flatMap((one) => Object.keys(one.labels)).filter((label) => label !== 'le' && label !== 'quantile'),
+      )
+      expect(documented.get(name), name).toEqual([type, labels, help])
+      if (series.length > 0) expect([...seen].toSorted(), name).toEqual(labels.split(', ').filter(Boolean).toSorted())
+    }
+  })
+
+  it('says of every alert what to do', async () => {
+    const text = await readFile(join(import.meta.dirname, '../../docs/monitoring.md'), 'utf8')
+    const documented = [...text.matchAll(/^\| `([A-Z]\w+)` \| (\w+) \| .{10,} \| .{10,} \|$/gm)].map(([, name, grave]) => [
+      name,
+      grave,
+    ])
+    const rules = world.rules.groups.flatMap((group) => group.rules)
+    expect(documented).toEqual(rules.map(({ alert, labels }) => [alert, labels.severity]))
+  })
 })

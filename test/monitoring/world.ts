@@ -23,6 +23,7 @@ export interface Rule {
   readonly alert: string
   readonly expr: string
   readonly for?: string
+  readonly labels: { readonly severity: string }
 }
 
 interface Rules {
@@ -150,7 +151,8 @@ async function work(cluster: Cluster, sluice: Sluice, stack: AsyncDisposableStac
       resources: [{ kind: 'GitRepository', name: 'app' }],
     }),
   )
-  for (const ref of ['kustomization/app', 'helmrelease/shop', 'receiver/push']) await cluster.until(ref, isReady())
+  for (const ref of ['kustomization/app', 'helmrepository/charts', 'helmrelease/shop', 'receiver/push'])
+    await cluster.until(ref, isReady())
   for (const ref of ['kustomization/broken', 'gitrepository/missing', 'helmrepository/missing'])
     await cluster.until(ref, hasCondition('Ready', 'False'))
   await cluster.until('kustomization/stalled', hasCondition('Stalled', 'True'))
