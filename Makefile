@@ -10,13 +10,14 @@
 #   make bench-helm           renderings against the real helm's time
 #   make fuzz-helm ARGS='--minutes 30'   random charts against the real helm; failures become fixtures
 #   make image IMAGE=registry.example/sluice:v1   the image, with docker, podman or buildah; prints size and start time
+#   make manifests IMAGE=…    each installation of deploy/ as one file, in dist/manifests
 #   make e2e                  Sluice as a pod on a real node, see e2e/README.md; ARGS=--smoke runs the short form
 
 ARGS ?=
 
-.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image e2e
+.PHONY: demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image manifests e2e
 
-demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image e2e: node_modules/.package-lock.json
+demo test lint typecheck generate bench bench-kustomize fuzz-kustomize bench-helm fuzz-helm build image manifests e2e: node_modules/.package-lock.json
 	npm run --silent $@ -- $(ARGS)
 
 node_modules/.package-lock.json: package-lock.json

@@ -1,5 +1,7 @@
 /** The manifests in deploy/ on a real API server of their own: other tests may not find themselves in flux-system. */
 import { readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { kinds } from '../src/api/kinds.ts'
 import type { KubeObject } from '../src/api/object.ts'
@@ -18,7 +20,7 @@ import {
   selects,
   yamlOf,
 } from './tools/deploy.ts'
-import { run } from './tools/processes.ts'
+import { run, temporaryDirectory } from './tools/processes.ts'
 import { findTool } from './tools/tools.ts'
 
 const deploy = folderOf('.')
@@ -198,9 +200,17 @@ describe('deploy/', () => {
     expect(await yamlOf('.')).toBe(await yamlOf('default'))
   })
 
-  it('takes its image by `kustomize edit set image`, in its own folder or from another one', async () => {
-    const image = ofKind<Deployment>(await objectsOf('.'), 'Deployment').map((deployment) => containerOf(deployment).image)
-    expect(image).toEqual([expect.stringMatching(/^sluice:/)])
+  it('is written by `make manifests` as one file for each installation, with the image that is asked for', async () => {
+    const output = await temporaryDirectory('manifests')
+    const write = (image: string) =>
+      run(process.execPath, [join(deploy, '../manifests.ts'), output], { env: { ...process.env, IMAGE: image } })
+    await write('')
+    for (const overlay of overlays) expect(await readFile(join(output, `${overlay}.yaml`), 'utf8')).toBe(await yamlOf(overlay))
+    await write('localhost:5000/team/sluice:v1')
+    for (const overlay of overlays) {
+      const expected = (await yamlOf(overlay)).replaceAll(/image: sluice:.+/g, 'image: localhost:5000/team/sluice:v1')
+      expect(await readFile(join(output, `${overlay}.yaml`), 'utf8')).toBe(expected)
+    }
   })
 
   it('has a definition for each kind that the program works on', async () => {
