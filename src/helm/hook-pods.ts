@@ -56,6 +56,13 @@ function containersOf({ status }: KubeObject): Container[] {
     })
 }
 
+/** `DB_PASSWORD=x`, `"token": "x"`: programs print their settings. */
+const settings = /([\w-]*(?:password|passwd|secret|token|api[_-]?key|credential)[\w-]*["']?\s*[=:]\s*)("[^"]*"|'[^']*'|\S+)/gi
+
+function withoutSecrets(line: string): string {
+  return redactText(line).replace(settings, '$1[redacted]')
+}
+
 /** Without a log there is still the exit code. */
 async function lastLines(pod: KubeObject, container: string, { client, log }: ActionContext): Promise<string> {
   const { namespace = '', name } = pod.metadata
@@ -65,7 +72,7 @@ async function lastLines(pod: KubeObject, container: string, { client, log }: Ac
   try {
     const signal = AbortSignal.timeout(longestLogMs)
     for await (const line of client.transport.stream({ method: 'GET', path, verb: 'get', signal })) {
-      lines.push(redactText(line.slice(0, longestLine)))
+      lines.push(withoutSecrets(line.slice(0, longestLine)))
       if (lines.length > mostLines) lines.shift()
     }
   } catch (error) {

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
 import { actions } from '../../src/helm/actions.ts'
 import type { Client } from '../../src/kube/client.ts'
 import type { Cluster } from './harness.ts'
-import { claim, configMap, failureOf, hookAnnotations, podHook, Stage, shop, told } from './helm-stage.ts'
+import { claim, configMap, failureDuring, failureOf, hookAnnotations, podHook, Stage, shop, told } from './helm-stage.ts'
 
 let stage: Stage
 let cluster: Cluster
@@ -192,7 +192,7 @@ it('runs hooks by weight and name, notes when, and deletes them as they say', as
 it('waits for the pod of a hook, and says how it failed', async () => {
   const chart = await stage.chart({ ...shop, 'templates/job.yaml': podHook('migrate', 'pre-install') })
   const { context } = stage.scene('web')
-  const [error] = await Promise.all([failureOf(actions.install(chart, context)), stage.endPod('migrate', 'Failed')])
+  const error = await failureDuring(actions.install(chart, context), stage.endPod('migrate', 'Failed'))
   expect(error.message).toMatch(/^failed pre-install: .*Pod\/.*\/migrate container main: Error \(exit code 3\)/)
   expect(error.release?.info.status).toBe('failed')
   expect(error.release?.hooks[0]?.lastRun?.phase).toBe('Failed')

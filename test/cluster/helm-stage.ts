@@ -175,3 +175,11 @@ export async function failureOf(action: Promise<unknown>): Promise<ActionError> 
   if (!(error instanceof ActionError)) throw error ?? new Error('it did not fail')
   return error
 }
+
+/** As `failureOf`, while somebody does what the action waits for; an action that fails before that is not waited for in vain. */
+export async function failureDuring(action: Promise<unknown>, deed: Promise<unknown>): Promise<ActionError> {
+  const failure = failureOf(action)
+  await Promise.race([failure, deed])
+  deed.catch(() => {})
+  return failure
+}
