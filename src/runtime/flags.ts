@@ -31,6 +31,11 @@ export interface Flags {
   readonly overrideManagers: readonly string[]
   /** The account that Kustomizations and HelmReleases act as which name none; empty: Sluice's own. */
   readonly defaultServiceAccount: string
+  readonly oomWatchIntervalMs: number
+  /** Percentage. */
+  readonly oomWatchMemoryThreshold: number
+  readonly oomWatchMaxMemoryPath: string
+  readonly oomWatchCurrentMemoryPath: string
   /** Kubeconfigs of remote clusters may run programs. */
   readonly insecureKubeconfigExec: boolean
   /** Kubeconfigs of remote clusters may do without verifying certificates. */
@@ -168,9 +173,25 @@ const flagSpecs: readonly FlagSpec[] = [
     ['helm-index-max-size', 'int', '52428800', 'Largest Helm repository index in bytes.', { min: 1 }],
     ['helm-chart-max-size', 'int', '10485760', 'Largest Helm chart in bytes.', { min: 1 }],
     ['helm-chart-file-max-size', 'int', '5242880', 'Largest file in a Helm chart in bytes.', { min: 1 }],
-    ['helm-cache-max-size', 'int', '0', 'How many charts of Helm indexes keep their versions in memory; 0 for none.', { min: 0 }],
+    [
+      'helm-cache-max-size',
+      'int',
+      '0',
+      'How many versions that were found in Helm indexes are kept in memory; 0 for none.',
+      { min: 0 },
+    ],
     ['helm-cache-ttl', 'duration', '15m', 'How long they are kept after they were last used.'],
     ['helm-cache-purge-interval', 'duration', '1m', 'How often those that are too old are removed.'],
+    ['oom-watch-interval', 'duration', '500ms', 'How often memory is looked at, with the gate OOMWatch.', { min: 50 }],
+    [
+      'oom-watch-memory-threshold',
+      'int',
+      '95',
+      'Percentage of the memory limit at which the process stops, with the gate OOMWatch.',
+      { min: 1, max: 100 },
+    ],
+    ['oom-watch-max-memory-path', 'string', '', 'File with the memory limit; empty: that of the cgroup.'],
+    ['oom-watch-current-memory-path', 'string', '', 'File with the memory in use; empty: that of the cgroup.'],
     ['feature-gates', 'list', '', 'Comma separated name=true|false pairs.'],
   ]),
   ...withSupport('warned', [
@@ -186,10 +207,6 @@ const flagSpecs: readonly FlagSpec[] = [
       'How long a Helm action may go on after a stop; here it ends and is taken up again.',
     ],
     ['http-timeout', 'duration', '30s', 'Longest download of a chart.'],
-    ['oom-watch-interval', 'duration', '500ms', 'How often memory is looked at.'],
-    ['oom-watch-memory-threshold', 'int', '95', 'Percentage of memory at which Helm actions end.'],
-    ['oom-watch-max-memory-path', 'string', '', 'File with the memory limit.'],
-    ['oom-watch-current-memory-path', 'string', '', 'File with the memory in use.'],
   ]),
   ...withSupport('refused', [
     ['default-decryption-service-account', 'string', '', 'Default service account used for decryption.'],
@@ -215,7 +232,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['DirectSourceFetch', { fallback: false, support: 'warned' }],
   ['DisableChartDigestTracking', { fallback: false, support: 'honoured' }],
   ['DefaultToRetryOnFailure', { fallback: false, support: 'honoured' }],
-  ['OOMWatch', { fallback: false, support: 'warned' }],
+  ['OOMWatch', { fallback: false, support: 'honoured' }],
   ['AdoptLegacyReleases', { fallback: false, support: 'warned' }],
   ['AllowDNSLookups', { fallback: false, support: 'honoured' }],
   ['UseHelm3Defaults', { fallback: false, support: 'honoured' }],
@@ -357,6 +374,10 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     concurrentSsa: text('concurrent-ssa') === '' ? undefined : number('concurrent-ssa'),
     overrideManagers: items(text('override-manager')),
     defaultServiceAccount: text('default-service-account'),
+    oomWatchIntervalMs: number('oom-watch-interval'),
+    oomWatchMemoryThreshold: number('oom-watch-memory-threshold'),
+    oomWatchMaxMemoryPath: text('oom-watch-max-memory-path'),
+    oomWatchCurrentMemoryPath: text('oom-watch-current-memory-path'),
     insecureKubeconfigExec: truth('insecure-kubeconfig-exec'),
     insecureKubeconfigTls: truth('insecure-kubeconfig-tls'),
     customApplyStageKinds: items(text('custom-apply-stage-kinds')),

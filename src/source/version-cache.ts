@@ -31,6 +31,10 @@ export class VersionCache {
     return this.#options.size > 0
   }
 
+  get size(): number {
+    return this.#kept.size
+  }
+
   get(key: string): ChartVersion | undefined {
     this.#purge()
     const found = this.#kept.get(key)
