@@ -195,7 +195,7 @@ function labelsOf(samples: readonly Sample[]): string[] {
 
 it('UC-20 a Prometheus without the operator finds the same with the example', async () => {
   const text = await readFile(join(monitoring, 'prometheus.yaml'), 'utf8')
-  const configuration = discovering(text, world.cluster)
+  const configuration = discovering(text, { kubeconfig: world.scraper })
   await using prometheus = await startPrometheus({ ...configuration, rule_files: [] })
   await prometheus.until('count(up == 1) == 2')
   for (const expr of ['flux_reconcile_count', 'gotk_resource_info']) {

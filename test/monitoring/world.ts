@@ -9,7 +9,7 @@ import { dump, load, loadAll } from 'js-yaml'
 import { type Cluster, hasCondition, isReady, openCluster, type Sluice } from '../cluster/harness.ts'
 import { openWebhook } from '../cluster/webhook.ts'
 import { startChartServer } from '../tools/chart-server.ts'
-import { startControlPlane } from '../tools/control-plane.ts'
+import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
 import { type Deployment, objectsOf, ofKind } from '../tools/deploy.ts'
 import { startKubeStateMetrics } from '../tools/kube-state-metrics.ts'
@@ -37,6 +37,8 @@ export interface World extends AsyncDisposable {
   readonly rules: Rules
   /** What the objects app, broken, stalled, … are made from. */
   readonly repository: Repository
+  /** Path of a kubeconfig that may find pods of Sluice's namespace, and nothing else. */
+  readonly scraper: string
   /** A Pod of a Deployment whose container listens on a port of this machine. */
   addPod(deployment: Deployment, port: { readonly name: string; readonly number: number }): Promise<string>
 }
@@ -52,7 +54,8 @@ export async function openWorld(): Promise<World> {
     flags: { 'enable-leader-election': 'true', 'min-retry-delay': '500ms', 'max-retry-delay': '1s' },
     env: { RUNTIME_NAMESPACE: operatorNamespace },
   })
-  const states = stack.use(await startKubeStateMetrics(cluster.kubeconfig, join(monitoring, 'custom-resource-state.yaml')))
+  const accounts = await createAccounts(controlPlane)
+  const states = stack.use(await startKubeStateMetrics(accounts.states, join(monitoring, 'custom-resource-state.yaml')))
   const addPod: World['addPod'] = (deployment, port) => createPod(cluster, deployment, port)
   await addPod(deploymentIn(await objectsOf('default')), {
     name: 'http-prom',
@@ -60,10 +63,29 @@ export async function openWorld(): Promise<World> {
   })
   await addPod(deploymentIn(await objectsOf('monitoring')), { name: 'http-metrics', number: states.port })
   const rules = await readRules()
-  const prometheus = stack.use(await startPrometheus(await configuration(cluster), { 'rules.yaml': dump(hurried(rules)) }))
+  const prometheus = stack.use(await startPrometheus(await configuration(accounts.scraper), { 'rules.yaml': dump(hurried(rules)) }))
   const repository = await work(cluster, sluice, stack)
   const running = stack.move()
-  return { cluster, sluice, prometheus, rules, repository, addPod, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  const { scraper } = accounts
+  return { cluster, sluice, prometheus, rules, repository, scraper, addPod, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** Kubeconfigs of accounts with no more rights than deploy/monitoring gives or asks for. */
+async function createAccounts({ kubectl, kubeconfigFor }: ControlPlane): Promise<{ states: string; scraper: string }> {
+  const where = ['--namespace', operatorNamespace] as const
+  const rights = (await objectsOf('monitoring')).filter(({ kind }) =>
+    /^(ServiceAccount|ClusterRole|ClusterRoleBinding)$/.test(kind),
+  )
+  await kubectl.apply(rights)
+  await kubectl('create', 'serviceaccount', 'prometheus', ...where)
+  await kubectl('create', 'role', 'prometheus', '--verb=list,watch', '--resource=pods', ...where)
+  const account = `--serviceaccount=${operatorNamespace}:prometheus`
+  await kubectl('create', 'rolebinding', 'prometheus', '--role=prometheus', account, ...where)
+  const tokenOf = async (name: string) => (await kubectl('create', 'token', name, ...where)).trim()
+  return {
+    states: await kubeconfigFor(await tokenOf('kube-state-metrics')),
+    scraper: await kubeconfigFor(await tokenOf('prometheus')),
+  }
 }
 
 export function deploymentIn(objects: Parameters<typeof ofKind>[0], name?: string): Deployment {
@@ -100,7 +122,7 @@ async function createPod(
 }
 
 /** As the Prometheus operator would configure it. */
-async function configuration({ kubeconfig }: Cluster): Promise<object> {
+async function configuration(kubeconfig: string): Promise<object> {
   const monitors = loadAll(await readFile(join(monitoring, 'podmonitors.yaml'), 'utf8')) as PodMonitor[]
   const text = dump({ rule_files: ['rules.yaml'], scrape_configs: monitors.map(scrapeConfigOf) })
   return discovering(text, { kubeconfig })
