@@ -39,7 +39,8 @@ export function parseReference(address: string): Reference {
   const host = named.slice(0, Math.max(slash, 0))
   const path = named.slice(slash + 1, colon > slash ? colon : undefined)
   if (slash < 0 || !hostPattern.test(host)) throw wrong(address, 'it must begin with the host of a registry')
-  assertName(address, path)
+  const problem = problemOfName(path)
+  if (problem !== undefined) throw wrong(address, problem)
   if (tag !== undefined && !isTag(tag)) throw wrong(address, `${JSON.stringify(tag)} is no tag`)
   if (digest !== undefined && !isDigest(digest)) throw wrong(address, `${JSON.stringify(digest)} is no digest`)
   return { ...canonical(host, path), ...(tag !== undefined && { tag }), ...(digest !== undefined && { digest }) }
@@ -48,7 +49,7 @@ export function parseReference(address: string): Reference {
 /**
  * Reads the address of a repository: `oci://<host>/<name>` with neither tag nor digest. What does not begin with something that can only be a
  * host (it has a dot or a port, or is localhost) is a repository of Docker Hub.
- * @throws ParseError that says which part is wrong.
+ * @throws ParseError that says which part is wrong, and leaves it to the caller to name the address.
  * Source: go-containerregistry's name.NewRepository.
  */
 export function parseRepository(address: string): RepositoryName {
@@ -59,9 +60,10 @@ export function parseRepository(address: string): RepositoryName {
   const path = hasHost ? text.slice(slash + 1) : text
   const extra = /[@:].*$/s.exec(path)?.[0]
   if (extra !== undefined && (hasHost || slash >= 0))
-    throw wrong(address, `it must not contain a tag or a digest; remove ${JSON.stringify(extra)}`)
-  if (hasHost && !hostPattern.test(host)) throw wrong(address, `${JSON.stringify(host)} is no host with or without port`)
-  assertName(address, path)
+    throw new ParseError(`it must not contain a tag or a digest; remove ${JSON.stringify(extra)}`)
+  if (hasHost && !hostPattern.test(host)) throw new ParseError(`${JSON.stringify(host)} is no host with or without port`)
+  const problem = problemOfName(path)
+  if (problem !== undefined) throw new ParseError(problem)
   return canonical(hasHost ? host : dockerHub, path)
 }
 
@@ -80,9 +82,9 @@ export function isDigest(text: string): boolean {
   return digestPattern.test(text)
 }
 
-function assertName(address: string, path: string): void {
-  if (path.length <= longestName && namePattern.test(path)) return
-  throw wrong(address, `the name ${JSON.stringify(path)} may only have lower-case letters, digits and separators`)
+function problemOfName(path: string): string | undefined {
+  if (path.length <= longestName && namePattern.test(path)) return undefined
+  return `the name ${JSON.stringify(path)} may only have lower-case letters, digits and separators`
 }
 
 /** Docker Hub has one name of its own, and repositories of its own without an owner. */
