@@ -1,34 +1,25 @@
 /**
  * `make demo`: a real API server and etcd, a real Git repository over smart HTTP, and Sluice between them. Shows a first sync, a
- * commit, drift and pruning, checks each, and stays up until Ctrl-C; with `--once` it ends instead. The exit code is 0 only if
- * every step held.
+ * commit, drift, a Helm release installed, upgraded and rolled back with the notifications that come of it, and pruning, checks each,
+ * and stays up until Ctrl-C; with `--once` it ends instead. The exit code is 0 only if every step held.
  */
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
-import { type GitServer, startGitServer } from '../tools/git-server.ts'
+import { startGitServer } from '../tools/git-server.ts'
 import type { Kubectl } from '../tools/kubectl.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 import { filesBelow, Repository } from '../tools/repository.ts'
 import { type Sluice, startSluice } from '../tools/sluice.ts'
-import { isReady, type Live, untilGone, untilObject, watchObjects } from '../tools/watch.ts'
-import { Board, StepFailed, seconds } from './board.ts'
+import { isReady, type Live, untilGone, watchObjects } from '../tools/watch.ts'
+import { Board, StepFailed } from './board.ts'
+import { startNotificationPage } from './page.ts'
+import { failedUpgrade, install, mendedUpgrade, subscribe, upgrade } from './releases.ts'
+import { edit, now, type Stage, since, until } from './stage.ts'
 
 const { values: options } = parseArgs({ options: { once: { type: 'boolean', default: false } } })
-
-/** What the steps work with. */
-interface Stage {
-  readonly board: Board
-  readonly kubectl: Kubectl
-  readonly kubeconfig: string
-  readonly sluice: Sluice
-  readonly git: GitServer
-  readonly repository: Repository
-  /** Names of the Kustomizations in the order in which they became Ready. */
-  readonly readyOrder: Set<string>
-}
 
 const board = new Board(process.stdout)
 const resources = new AsyncDisposableStack()
@@ -63,6 +54,11 @@ async function story(): Promise<'done'> {
   await board.step('staging and production each got their own, in the order that they depend on each other', () => overlays(stage))
   await board.step('commit a new menu', () => newMenu(stage))
   await board.step('scale a Deployment by hand: Sluice heals it', () => heal(stage))
+  await board.step('send what happens to Helm releases to a page', () => subscribe(stage))
+  await board.step('name a HelmRelease in Git: its chart is packed from the repository and installed', () => install(stage))
+  await board.step('change a value in Git: the release is upgraded', () => upgrade(stage))
+  await board.step('commit a bad value: the upgrade is rolled back, and the page says why', () => failedUpgrade(stage))
+  await board.step('commit a better one', () => mendedUpgrade(stage))
   await board.step('remove an app from Git: Sluice prunes it, and nothing else', () => removeApp(stage))
   end(stage)
   return 'done'
@@ -91,7 +87,8 @@ async function setTheStage(): Promise<Stage> {
     running = started
     return started
   })
-  return { board, kubectl, kubeconfig, sluice, git, repository, readyOrder: new Set() }
+  const page = resources.use(await startNotificationPage())
+  return { board, kubectl, kubeconfig, sluice, git, repository, page, readyOrder: new Set() }
 }
 
 async function firstSync(stage: Stage): Promise<void> {
@@ -137,15 +134,10 @@ async function overlays({ kubectl, readyOrder }: Stage): Promise<void> {
 }
 
 async function newMenu(stage: Stage): Promise<void> {
-  const { kubectl, repository } = stage
+  const { kubectl } = stage
   const before = { staging: await deployment(kubectl, 'staging'), production: await deployment(kubectl, 'production') }
-  const text = await repository.git('show', 'main:apps/teahouse/base/menu.txt')
   const pushedAt = performance.now()
-  const commit = await repository.commit(
-    { 'apps/teahouse/base/menu.txt': `${text.replace('sencha', 'oolong')}\n` },
-    'Serve oolong',
-    now(),
-  )
+  const commit = await edit(stage, 'apps/teahouse/base/menu.txt', ['sencha', 'oolong'], 'Serve oolong')
   for (const environment of ['staging', 'production'] as const) {
     await until(stage, `kustomization/teahouse-${environment}`, isReady(commit))
     assert.match(await menu(kubectl, environment), /Today: oolong/, `the menu of ${environment}`)
@@ -193,11 +185,12 @@ function lastErrors(): string[] {
   return complaints.slice(-10).map((line) => (line.level === 'text' ? line.msg : JSON.stringify(line)))
 }
 
-function end({ sluice, git, kubeconfig }: Stage): void {
+function end({ sluice, git, page, kubeconfig }: Stage): void {
   board.say('')
-  board.say(`  metrics     ${board.emphasis(`${sluice.address('metrics')}/metrics`)}`)
-  board.say(`  repository  ${board.emphasis(git.url('demo'))}`)
-  board.say(`  kubeconfig  ${board.emphasis(`export KUBECONFIG=${kubeconfig}`)}`)
+  board.say(`  notifications  ${board.emphasis(page.url)}`)
+  board.say(`  metrics        ${board.emphasis(`${sluice.address('metrics')}/metrics`)}`)
+  board.say(`  repository     ${board.emphasis(git.url('demo'))}`)
+  board.say(`  kubeconfig     ${board.emphasis(`export KUBECONFIG=${kubeconfig}`)}`)
   board.say(options.once ? '' : '\n  Everything holds. It stays up until Ctrl-C.\n')
 }
 
@@ -212,13 +205,9 @@ function follow({ kubeconfig, readyOrder }: Stage): void {
       if (object.kind === 'Kustomization' && isReady()(object)) readyOrder.add(object.metadata.name)
     }
   }
-  for (const resource of ['gitrepositories', 'kustomizations']) {
+  for (const resource of ['gitrepositories', 'kustomizations', 'helmcharts', 'helmreleases']) {
     feed(resource).catch((error: unknown) => board.note(`watching ${resource} ended: ${error}`))
   }
-}
-
-async function until(stage: Stage, ref: string, claim: (object: Live) => boolean, namespace = 'flux-system'): Promise<Live> {
-  return untilObject(ref, { kubeconfig: stage.kubeconfig, namespace }, claim, 120_000)
 }
 
 /** What the checks look at in an environment's Deployment. */
@@ -239,13 +228,4 @@ async function menu(kubectl: Kubectl, namespace: string): Promise<string> {
   assert.match(name, /^menu-[0-9a-z]{10}$/, 'the generated name')
   const object = await kubectl.json<Live>('get', `configmap/${name}`, '--namespace', namespace)
   return object.data?.['menu.txt'] ?? ''
-}
-
-/** Commits of the demo are dated as a person's would be. */
-function now(): { date: number } {
-  return { date: Math.floor(Date.now() / 1000) }
-}
-
-function since(startedAt: number): string {
-  return seconds(performance.now() - startedAt)
 }
