@@ -108,7 +108,7 @@ describe('an OCIRepository', () => {
     expect(one.status.artifact).toEqual(artifact)
   })
 
-  it('takes a tag that has moved, and tells of it', async () => {
+  it('SRC-ART-10 takes a tag that has moved, tells of it, and leads those to it who use the name that stays', async () => {
     const repository = fresh()
     await pushArtifact(registry, repository, { files, tags: ['v1'] })
     await using one = await world(repository, { ref: { tag: 'v1' } })
@@ -119,6 +119,8 @@ describe('an OCIRepository', () => {
     expect(events).toEqual([`info NewArtifact: stored artifact with revision 'v1@${digest}' from '${registry.url(repository)}'`])
     expect(one.condition('ArtifactOutdated')).toBeUndefined()
     expect(await contentOf(one)).toEqual({ 'new.yaml': 'a: 1\n' })
+    const latest = await readFile(join(one.directory, 'ocirepository/apps/podinfo/latest.tar.gz'))
+    expect(digestOf(latest)).toBe(one.status.artifact?.digest)
   })
 
   it('F-OCI-01 stores no half of one image and half of another when the tag moves in between', async () => {
