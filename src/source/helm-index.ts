@@ -5,7 +5,15 @@ import { createWriteStream } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { finished } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
-import { chartsIn, type IndexEntry, type IndexedChart, indexToJson, parseIndex } from '../lib/chart/index.ts'
+import {
+  chartsIn,
+  type IndexEntry,
+  type IndexedChart,
+  type IndexParts,
+  indexParts,
+  indexToJson,
+  wholeIndex,
+} from '../lib/chart/index.ts'
 import { BuildError, messageOf } from '../lib/errors.ts'
 import type { Task, TaskContext } from '../runtime/workers.ts'
 import { type Download, type HttpAccess, HttpClient, type Validator, withoutSecrets } from './http-get.ts'
@@ -46,6 +54,9 @@ export class IndexError extends Error {
 
 /** An index that is not as programs write it is parsed in one go, which takes some thirty times its size in memory. */
 const largestInOneGo = 24 * 1024 * 1024
+
+/** Characters of the stored index that are written at once. */
+const writeLength = 64 * 1024
 
 /** @throws HttpError, IndexError, system errors of the disk, the signal's reason. */
 export async function fetchIndex(input: IndexInput, { signal }: TaskContext): Promise<IndexOutput> {
@@ -98,10 +109,10 @@ interface Target {
 
 async function writeIndex(bytes: Buffer, access: HttpAccess, target: Target): Promise<Omit<FetchedIndex, 'revision'>> {
   try {
-    return await write(chartsIn(bytes), target)
+    return await write(indexParts(bytes), target)
   } catch (error) {
     if (!(error instanceof BuildError)) throw error
-    return await write(wholeIndex(bytes, access, error), target)
+    return await write(inOneGo(bytes, access, error), target)
   }
 }
 
@@ -115,12 +126,12 @@ export function entriesOf(index: Buffer, access: HttpAccess, chart: string): rea
     return find(chartsIn(index))
   } catch (error) {
     if (!(error instanceof BuildError)) throw error
-    return find(wholeIndex(index, access, error))
+    return find(inOneGo(index, access, error).charts)
   }
 }
 
 /** The charts of an index in any form. @throws IndexError that says what Helm says. */
-function wholeIndex(bytes: Buffer, access: HttpAccess, unsplit: BuildError): Iterable<IndexedChart> {
+function inOneGo(bytes: Buffer, access: HttpAccess, unsplit: BuildError): IndexParts {
   if (/^\s*<(?:!doctype|html|\?xml)/i.test(bytes.toString('latin1', 0, 512)))
     throw new IndexError(
       `what ${withoutSecrets(indexUrl(access))} answers is a page in HTML or XML, not the index of a Helm repository`,
@@ -130,23 +141,22 @@ function wholeIndex(bytes: Buffer, access: HttpAccess, unsplit: BuildError): Ite
       `${unsplit.message}, and with ${bytes.length} bytes it is too large to be read in another: write it by helm repo index`,
     )
   try {
-    const index = parseIndex(bytes.toString('utf8'))
-    return [...index].sort(([a], [b]) => (a < b ? -1 : 1))
+    return wholeIndex(bytes.toString('utf8'))
   } catch (error) {
     throw new IndexError(messageOf(error), { cause: error })
   }
 }
 
-async function write(charts: Iterable<IndexedChart>, { file, signal }: Target): Promise<Omit<FetchedIndex, 'revision'>> {
+async function write({ charts, head }: IndexParts, { file, signal }: Target): Promise<Omit<FetchedIndex, 'revision'>> {
   const hash = createHash('sha256')
   const stream = createWriteStream(file, { mode: 0o600 })
   const done = finished(stream)
   done.catch(() => {}) // awaited below, or the error that is thrown says more
   let sizeBytes = 0
   try {
-    for (const piece of indexToJson(charts)) {
+    for (const text of portions(indexToJson(charts, head))) {
       signal.throwIfAborted()
-      const data = Buffer.from(piece)
+      const data = Buffer.from(text)
       hash.update(data)
       sizeBytes += data.length
       if (!stream.write(data)) await Promise.race([once(stream, 'drain'), done])
@@ -160,4 +170,16 @@ async function write(charts: Iterable<IndexedChart>, { file, signal }: Target): 
     throw error
   }
   return { digest: `sha256:${hash.digest('hex')}`, sizeBytes }
+}
+
+/** Texts put together until they are worth a write. */
+function* portions(texts: Iterable<string>): Iterable<string> {
+  let portion = ''
+  for (const text of texts) {
+    portion += text
+    if (portion.length < writeLength) continue
+    yield portion
+    portion = ''
+  }
+  yield portion
 }

@@ -1,11 +1,12 @@
 /** index.yaml as Go reads it. Source: helm pkg/repo/v1/index.go. */
 
 import { BuildError, messageOf } from '../errors.ts'
+import { formatTime, rfc3339Nano } from '../gotemplate/gotime-format.ts'
 import { utc } from '../gotemplate/gotime-location.ts'
 import { parseTime } from '../gotemplate/gotime-parse.ts'
 import { type Json, parseJson } from '../json.ts'
 import { loadFirst } from '../yaml/index.ts'
-import { anything, decodeValue, decoding, listOf, mismatch, pointerTo, type Shape, struct, text } from './decode.ts'
+import { anything, decodeValue, decoding, listOf, mismatch, pointerTo, type Shape, struct, text, textMap } from './decode.ts'
 import { type Given, metadataFields } from './metadata.ts'
 
 /** A text that is written as one: sigs.k8s.io/yaml does not spell numbers for the fields of an embedded struct. */
@@ -18,18 +19,17 @@ const exactText: Shape<string> = {
   },
 }
 
-/** RFC 3339, kept as it is written. */
+/** RFC 3339, in the form in which Go writes it. */
 const time: Shape<string> = {
   type: 'time.Time',
   read(json, _place, previous) {
     if (json === null) return previous
     if (typeof json !== 'string') throw new BuildError(`${decoding}Time.UnmarshalJSON: input is not a JSON string`)
     try {
-      parseTime('2006-01-02T15:04:05Z07:00', json, utc)
+      return formatTime(parseTime('2006-01-02T15:04:05Z07:00', json, utc), rfc3339Nano)
     } catch (error) {
       throw new BuildError(decoding + messageOf(error), {}, { cause: error })
     }
-    return json
   },
 }
 
@@ -54,6 +54,9 @@ interface Index {
   readonly apiVersion: string
   readonly generated: string
   readonly entries: ReadonlyMap<string, readonly (EntryDraft | undefined)[] | undefined>
+  readonly serverInfo: Json
+  readonly publicKeys: readonly (string | undefined)[]
+  readonly annotations: ReadonlyMap<string, string>
 }
 
 interface UnreadField {
@@ -81,7 +84,9 @@ const index = struct<Index>('IndexFile', 'repo.IndexFile', {
   apiVersion: { json: 'apiVersion', shape: text },
   generated: { json: 'generated', shape: time },
   entries: { json: 'entries', shape: mapOf(listOf(pointerTo(entry)), 'repo.ChartVersions') },
-  ...unread('serverInfo', 'publicKeys', 'annotations'),
+  serverInfo: { json: 'serverInfo', shape: anything },
+  publicKeys: { json: 'publicKeys', shape: listOf(text) },
+  annotations: { json: 'annotations', shape: textMap() },
 })
 
 /**

@@ -122,12 +122,17 @@ function canonicalTime(given: string | undefined): string {
   return `${seconds}${fraction.replace(/\.?0+$/, '')}${/^[+-]00:00$/.test(zone) ? 'Z' : zone}`
 }
 
+export interface MetadataRules {
+  /** Two dependencies of one name are no fault. Repositories that leave out aliases have such entries. */
+  readonly allowsTwins?: boolean
+}
+
 /**
  * Checks metadata and strips what cannot be printed from its texts.
  * @throws BuildError `validation: …` for the first fault.
  * Source: helm pkg/chart/v2/metadata.go, dependency.go.
  */
-export function checkMetadata(draft: MetadataDraft): Metadata {
+export function checkMetadata(draft: MetadataDraft, rules: MetadataRules = {}): Metadata {
   const texts = cleanTexts(draft)
   const { apiVersion, version, type } = draft
   const name = clean(draft.name ?? '')
@@ -139,7 +144,7 @@ export function checkMetadata(draft: MetadataDraft): Metadata {
   const { maintainers, dependencies, annotations } = draft
   const known = {
     ...(maintainers && { maintainers: maintainers.map(checkMaintainer) }),
-    ...(dependencies && { dependencies: checkDependencies(dependencies) }),
+    ...(dependencies && { dependencies: checkDependencies(dependencies, rules) }),
     ...(annotations && annotations.size > 0 && { annotations }),
     ...(draft.deprecated && { deprecated: true }),
     ...(type && { type }),
@@ -180,7 +185,7 @@ function checkMaintainer(given: Partial<Maintainer> | undefined): Maintainer {
   return { ...(name && { name: clean(name) }), ...(email && { email: clean(email) }), ...(url && { url: clean(url) }) }
 }
 
-function checkDependencies(given: readonly (Partial<GivenDependency> | undefined)[]): Dependency[] {
+function checkDependencies(given: readonly (Partial<GivenDependency> | undefined)[], { allowsTwins }: MetadataRules): Dependency[] {
   const names = new Set<string>()
   return given.map((each) => {
     if (!each) throw invalid('dependencies must not contain empty or null nodes')
@@ -190,7 +195,7 @@ function checkDependencies(given: readonly (Partial<GivenDependency> | undefined
       throw invalid(`dependency ${quote(name)} has disallowed characters in the alias`)
     }
     const known = alias || name
-    if (names.has(known)) throw invalid(`more than one dependency with name or alias ${quote(known)}`)
+    if (names.has(known) && !allowsTwins) throw invalid(`more than one dependency with name or alias ${quote(known)}`)
     names.add(known)
     return dependency
   })
@@ -230,6 +235,7 @@ function cleanAll(items: readonly (string | undefined)[]): string[] {
 
 /** Every space becomes a plain one; what cannot be printed goes. */
 function clean(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text
   const spaced = text.replaceAll(/\p{White_Space}/gu, ' ')
   return [...spaced].filter(isPrint).join('')
 }

@@ -2,6 +2,7 @@
 
 import { BuildError, messageOf, ParseError } from '../errors.ts'
 import { quote } from '../gotemplate/strconv.ts'
+import type { Json } from '../json.ts'
 import { type Constraint, compareVersions, parseConstraint, parseVersion, type Version } from '../semver/index.ts'
 import type { Metadata } from './chart.ts'
 import { sortAsGo } from './go-sort.ts'
@@ -22,17 +23,37 @@ export type RepositoryIndex = ReadonlyMap<string, readonly IndexEntry[]>
 /** Bytes of an index. A tenth of it is more than the largest public one has. */
 const maxIndexLength = 1024 * 1024 * 1024
 
+/** What an index says besides its charts. */
+export interface IndexHead {
+  /** RFC 3339. */
+  readonly generated?: string
+  readonly serverInfo?: Json
+  readonly publicKeys?: readonly string[]
+  readonly annotations?: ReadonlyMap<string, string>
+}
+
 /**
  * Reads an index, YAML or JSON. Entries that are no charts are left out.
  * @throws BuildError in Helm's words.
  */
 export function parseIndex(text: string, { maxLength = maxIndexLength }: { readonly maxLength?: number } = {}): RepositoryIndex {
   if (text.length > maxLength) throw new BuildError(`the index has ${text.length} characters, more than the limit of ${maxLength}`)
+  return new Map([...readIndexText(text).charts].map(([name, versions]) => [name, sortVersions(versions)]))
+}
+
+/** As `parseIndex`, with the versions in the order of the file, and what the index says besides. @throws BuildError in Helm's words. */
+export function readIndexText(text: string): { readonly head: IndexHead; readonly charts: RepositoryIndex } {
   if (text === '') throw new BuildError('empty index.yaml file')
-  const { apiVersion, entries } = readIndexFile(text)
-  const charts = [...(entries ?? [])].map(([name, versions]) => [name, sorted((versions ?? []).flatMap(checkEntry))] as const)
+  const { apiVersion, entries, publicKeys, generated, serverInfo, annotations } = readIndexFile(text)
+  const charts = new Map([...(entries ?? [])].map(([name, versions]) => [name, (versions ?? []).flatMap(checkEntry)]))
   if (!apiVersion) throw new BuildError('no API version specified')
-  return new Map(charts)
+  const head = {
+    ...(generated !== undefined && { generated }),
+    ...(serverInfo !== undefined && { serverInfo }),
+    ...(publicKeys !== undefined && { publicKeys: publicKeys.map((key) => key ?? '') }),
+    ...(annotations !== undefined && { annotations }),
+  }
+  return { head, charts }
 }
 
 /** The entry as it is used; none for one that is no chart. */
@@ -41,14 +62,14 @@ function checkEntry(draft: EntryDraft | undefined): IndexEntry[] {
   const { urls, created, digest, ...metadata } = draft
   const rest = { urls: (urls ?? []).map((url) => url ?? ''), ...(created && { created }), ...(digest && { digest }) }
   try {
-    return [{ ...checkMetadata({ ...metadata, apiVersion: metadata.apiVersion || 'v1' }), ...rest }]
+    return [{ ...checkMetadata({ ...metadata, apiVersion: metadata.apiVersion || 'v1' }, { allowsTwins: true }), ...rest }]
   } catch {
     return []
   }
 }
 
-/** A version that cannot be read comes last. The order of equal ones is that of Go's sort, which is not stable. */
-function sorted(entries: readonly IndexEntry[]): IndexEntry[] {
+/** The highest first. A version that cannot be read comes last; the order of equal ones is that of Go's sort, which is not stable. */
+export function sortVersions(entries: readonly IndexEntry[]): IndexEntry[] {
   const parsed = entries.map((entry) => ({ entry, version: versionOf(entry.version) }))
   const isLess = (a: { version: Version | undefined }, b: { version: Version | undefined }): boolean => {
     if (!b.version) return true

@@ -79,9 +79,9 @@ describe('an index', () => {
     const versions = (count: number) => Array.from({ length: count }, (_, number) => `1.${number}.0`)
     const took = (count: number): number => {
       const text = index(versions(count))
-      const start = performance.now()
+      const start = process.cpuUsage() // of this process: others use the machine too
       parseIndex(text)
-      return performance.now() - start
+      return process.cpuUsage(start).user / 1000
     }
     took(1000)
     expect(took(16_000)).toBeLessThan(40 * Math.max(took(2000), 5))
