@@ -24,6 +24,7 @@ import { EventRecorder } from './runtime/events.ts'
 import { type Flags, parseFlags } from './runtime/flags.ts'
 import { createLogger, type Logger } from './runtime/log.ts'
 import { runManager } from './runtime/manager.ts'
+import { MemoryWatch } from './runtime/memory-watch.ts'
 import { createMetrics, type Metrics } from './runtime/metrics.ts'
 import type { Environment } from './runtime/reconcile.ts'
 import { RemoteClusters } from './runtime/remote-clusters.ts'
@@ -63,8 +64,10 @@ export async function runController(args: readonly string[], surroundings: Surro
   }
 }
 
-async function operate(flags: Flags, log: Logger, { env, workerEntry, signal }: Surroundings): Promise<void> {
+async function operate(flags: Flags, log: Logger, { env, workerEntry, signal: asked }: Surroundings): Promise<void> {
   await using stack = new AsyncDisposableStack()
+  const memory = flags.featureGates.get('OOMWatch') ? stack.use(await watchMemory(flags, log)) : undefined
+  const signal = memory ? AbortSignal.any([asked, memory.signal]) : asked
   const metrics = stack.adopt(createMetrics(), (created) => created.close())
   const client = stack.use(await connectClient(flags, metrics, log, env))
   const workers = stack.adopt(
@@ -154,6 +157,17 @@ function appliersOf({ client, clock, log, flags }: Environment): Appliers {
     overrideManagers: flags.overrideManagers,
   }
   return new Appliers(client, (actor) => new ClusterApplier({ ...options, client: actor }))
+}
+
+function watchMemory(flags: Flags, log: Logger): Promise<MemoryWatch> {
+  return MemoryWatch.start({
+    limitPath: flags.oomWatchMaxMemoryPath,
+    usagePath: flags.oomWatchCurrentMemoryPath,
+    threshold: flags.oomWatchMemoryThreshold,
+    intervalMs: flags.oomWatchIntervalMs,
+    clock: systemClock,
+    log,
+  })
 }
 
 function connectClient(flags: Flags, metrics: Metrics, log: Logger, env: Surroundings['env']): Promise<Client> {
