@@ -5,8 +5,10 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type { TestProject } from 'vitest/node'
+import { messageOf } from '../../src/lib/errors.ts'
 import { startControlPlane } from './control-plane.ts'
 import { installCrds } from './crds.ts'
+import { findTools, type Tool } from './tools.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -15,7 +17,26 @@ declare module 'vitest' {
   }
 }
 
+/** What tests run. A build takes minutes: when all tests are run, none of it may fall into the time of a test. */
+const tools: readonly Tool[] = [
+  'etcd',
+  'kube-apiserver',
+  'kubectl',
+  'kube-controller-manager',
+  'kustomize',
+  'helm',
+  'helm3',
+  'helm-oracle',
+  'nats-server',
+  'registry',
+  'prometheus',
+  'promtool',
+  'kube-state-metrics',
+]
+
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  // Where one cannot be had, the tests that need it say so.
+  if (filtersOf(project.vitest).length === 0) await findTools(tools).catch((error: unknown) => console.error(messageOf(error)))
   if (!(await isAskedFor(project))) return undefined
   await using stack = new AsyncDisposableStack()
   const controlPlane = stack.use(await startControlPlane())
