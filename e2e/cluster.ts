@@ -2,7 +2,9 @@
  * The cluster that the end-to-end test runs on: the one of `KUBECONFIG` where that is given, else one of kind's where docker and kind
  * are there, else the local node. Images are built from the sources and loaded, or named for a cluster that can pull them.
  */
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { seconds } from '../test/demo/board.ts'
 import { type Kubectl, kubectlOf } from '../test/tools/kubectl.ts'
 import { run, temporaryDirectory } from '../test/tools/processes.ts'
 import type { Say } from '../test/tools/tools.ts'
@@ -77,16 +79,28 @@ export async function provideImages(cluster: Cluster, say: Say): Promise<Images>
   if (!cluster.isOurs) throw new Error('set SLUICE_IMAGE and E2E_IMAGE to images that the cluster can pull: see e2e/README.md')
   const builder = await findBuilder(say)
   const images = { sluice: 'localhost/sluice:e2e', next: 'localhost/sluice:e2e-next', pods: 'localhost/sluice-e2e:e2e' }
-  await buildSluice(builder, images.sluice)
-  await buildSluice(builder, images.next)
-  await buildPods(builder, images.pods)
-  const folder = await temporaryDirectory('images')
-  for (const [name, image] of Object.entries(images)) {
-    const archive = join(folder, `${name}.tar`)
+  const archive = join(await temporaryDirectory('images'), 'image.tar')
+  for (const image of Object.values(images)) {
+    const watch = stopwatch()
+    await (image === images.pods ? buildPods(builder, image) : buildSluice(builder, image))
+    const built = watch()
     await builder.save(image, archive)
+    const saved = watch()
     await cluster.load(archive)
+    await rm(archive)
+    say(`${image}: built in ${built}, saved in ${saved}, loaded in ${watch()}`)
   }
   return images
+}
+
+/** Each call says how long it has been since the one before. */
+function stopwatch(): () => string {
+  let last = performance.now()
+  return () => {
+    const before = last
+    last = performance.now()
+    return seconds(last - before)
+  }
 }
 
 async function buildPods(builder: Builder, image: string): Promise<void> {

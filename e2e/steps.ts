@@ -2,6 +2,9 @@
 import type { Step } from './stage.ts'
 import { crashLoop } from './steps/crash-loop.ts'
 import { firstSync } from './steps/first-sync.ts'
+import { killMidApply } from './steps/kill-mid-apply.ts'
+import { killedShim } from './steps/killed-shim.ts'
 import { lateHealth } from './steps/late-health.ts'
+import { lostStorage } from './steps/lost-storage.ts'
 
-export const steps: readonly Step[] = [firstSync, lateHealth, crashLoop]
+export const steps: readonly Step[] = [firstSync, lateHealth, crashLoop, killMidApply, lostStorage, killedShim]

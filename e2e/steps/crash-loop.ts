@@ -23,9 +23,11 @@ export const crashLoop: Step = {
   },
 }
 
+/** With a readiness probe: without one, a container counts as ready for the moment that it runs. */
 function crashingDeployment(image: string): object {
   const labels = { app: 'web' }
-  const container = { name: 'web', image, command: ['node', '--eval', 'process.exit(7)'] }
+  const readinessProbe = { tcpSocket: { port: 8080 }, periodSeconds: 1 }
+  const container = { name: 'web', image, command: ['node', '--eval', 'process.exit(7)'], readinessProbe }
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
