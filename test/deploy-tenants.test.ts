@@ -1,6 +1,7 @@
 /** deploy/multi-tenant with deploy/tenant: the program with the rights of its account, and tenants that reach out. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../src/api/object.ts'
+import { connect } from '../src/kube/connect.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, type Manifest, openCluster } from './cluster/harness.ts'
 import { type ControlPlane, startControlPlane } from './tools/control-plane.ts'
 import { objectsOf } from './tools/deploy.ts'
@@ -155,6 +156,21 @@ describe('those who run the cluster', () => {
       namespace: 'flux-system',
     })
   })
+})
+
+it('SEC-16 lets Sluice change the label of its leader on pods, and nothing else of them', async () => {
+  const token = await cluster.kubectl('create', 'token', 'sluice', '--namespace', 'flux-system')
+  // kubectl would read the pod first, which the account may not.
+  await using client = await connect({ env: {}, kubeconfig: await controlPlane.kubeconfigFor(token.trim()) })
+  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: 'flux-system', name: 'sluice-0' }
+  const patch = (change: object) => client.mergePatch(ref, change, { fieldManager: 'test' })
+  const image = [{ op: 'replace', path: '/spec/containers/0/image', value: 'other' }] as const
+  await expect(client.jsonPatch(ref, image, { fieldManager: 'test' })).rejects.toThrow('and not what the pod runs')
+  await expect(patch({ metadata: { labels: { app: 'kustomize-controller' } } })).rejects.toThrow('and nothing else')
+  await expect(patch({ metadata: { labels: { app: null } } })).rejects.toThrow('and nothing else')
+  await expect(patch({ metadata: { annotations: { a: 'b' } } })).rejects.toThrow('and nothing else')
+  await patch({ metadata: { labels: { 'sluice.dev/leader': null } } })
+  await patch({ metadata: { labels: { 'sluice.dev/leader': 'true' } } })
 })
 
 it('KUS-RMT-03 lets a tenant go whose account is gone, and says what stays', async () => {
