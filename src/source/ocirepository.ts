@@ -1,12 +1,12 @@
 /** OCIRepository: keeps an archive of what a tag, a range of versions or a digest stands for in a registry. */
 import type { Artifact } from '../api/meta.ts'
 import { type OCIRepository, ociRepositoryKind } from '../api/ocirepository.ts'
-import { parseDuration } from '../lib/duration.ts'
+import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import { isLocalRegistry, parseRepository, type RepositoryName } from '../lib/oci/index.ts'
 import { configChanged } from '../runtime/config-watch.ts'
 import { type Context, type Loop, type Outcome, Stalled, type UnsupportedField } from '../runtime/reconcile.ts'
-import { isPullError, type OciAccess, type PulledImage, type PullInput, type PullOutput, imageTask } from './oci-pull.ts'
+import { imageTask, isPullError, type OciAccess, type PulledImage, type PullInput } from './oci-pull.ts'
 import { loginOf, MissingSecret, type PullSecrets, proxyIn, pullSecrets, tlsIn } from './oci-secrets.ts'
 import {
   beginning,
@@ -56,134 +56,192 @@ export const ociRepositoryLoop: Loop<OCIRepository> = {
         ),
     }),
   ],
-  reconcile,
+  reconcile: (object, context) => new Run(object, context).reconcile(),
   finalize,
   isThere,
 }
 
-/**
- * One run. Reads the Secrets, asks the registry for the digest, and only if that is another one pulls and stores the image.
- * @throws Stalled for an address that cannot work, Retryable for the rest.
- */
-async function reconcile(object: OCIRepository, context: OciContext): Promise<Outcome<OCIRepository>> {
-  context.progress(beginning(object))
-  context.condition('StorageOperationFailed', undefined)
-  const present = await storedArtifact(object, context, { link })
-  const secrets = await secretsOf(object, context)
-  const repository = repositoryOf(object, context)
-  const access = await accessOf(object, { repository, secrets, context })
-  const file = context.artifacts.temporaryFile()
-  const pulled = await pull({ object, context, repository, secrets }, { access, present, file })
-  context.condition('FetchFailed', undefined)
-  if (pulled.changed) return done(object, await store(object, pulled, { repository, file, context }), context)
-  // Only what is stored can be unchanged.
-  const artifact = present as Artifact
-  context.event(upToDate(artifact))
-  return done(object, artifact, context)
-}
+/** One run of one object. */
+class Run {
+  readonly #object: OCIRepository
+  readonly #context: OciContext
 
-async function secretsOf(object: OCIRepository, context: OciContext): Promise<PullSecrets> {
-  const { spec } = object
-  const found = await pullSecrets(object, context).catch((error: unknown) => {
-    context.signal.throwIfAborted()
-    if (error instanceof MissingSecret)
-      context.event(traceEvent('AuthenticationFailed', `auth secret '${spec.secretRef?.name}' not found`))
-    throw authenticationFailed(`failed to get credential: ${messageOf(error)}`, error, context)
-  })
-  if (!isCloud(spec.provider) || found.secrets.length > 0) return found
-  // Only a service account without pull secrets is left: one that would be an identity with a cloud.
-  const message =
-    'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller'
-  throw new Stalled('FeatureGateDisabled', message)
-}
-
-function repositoryOf({ spec }: OCIRepository, context: OciContext): RepositoryName {
-  try {
-    return parseRepository(spec.url)
-  } catch (error) {
-    const message = `URL validation failed for '${spec.url}': ${messageOf(error)}`
-    throw stalled('FetchFailed', 'URLInvalid', message, { context, cause: error })
+  constructor(object: OCIRepository, context: OciContext) {
+    this.#object = object
+    this.#context = context
   }
-}
 
-interface Reaching {
-  readonly repository: RepositoryName
-  readonly secrets: PullSecrets
-  readonly context: OciContext
-}
+  /**
+   * Reads the Secrets, asks the registry for the digest, and only if that is another one pulls and stores the image.
+   * @throws Stalled for an address that cannot work, Retryable for the rest.
+   */
+  async reconcile(): Promise<Outcome<OCIRepository>> {
+    const [object, context] = [this.#object, this.#context]
+    context.progress(beginning(object))
+    // Of an earlier run, or of an earlier spec: signatures are not verified here.
+    for (const type of ['StorageOperationFailed', 'SourceVerified']) context.condition(type, undefined)
+    const present = await storedArtifact(object, context, { link })
+    const secrets = await this.#secrets()
+    const repository = this.#repository()
+    const access = await this.#access(repository, secrets)
+    const pulled = await this.#pull({ repository, secrets, access, present })
+    context.condition('FetchFailed', undefined)
+    if (pulled) return this.#done(await this.#store(pulled, repository))
+    // Only what is stored can be unchanged.
+    const artifact = present as Artifact
+    context.event(upToDate(artifact))
+    return this.#done(artifact)
+  }
 
-async function accessOf({ metadata, spec }: OCIRepository, { repository, secrets, context }: Reaching): Promise<OciAccess> {
-  const { namespace } = metadata
-  const attempt = async <T>(what: string, action: () => T | Promise<T>): Promise<T> => {
+  async #secrets(): Promise<PullSecrets> {
+    const { spec } = this.#object
+    const found = await pullSecrets(this.#object, this.#context).catch((error: unknown) => {
+      if (error instanceof MissingSecret)
+        this.#context.event(traceEvent('AuthenticationFailed', `auth secret '${spec.secretRef?.name}' not found`))
+      throw this.#unauthenticated('failed to get credential', error)
+    })
+    if (!isCloud(spec.provider) || found.secrets.length > 0) return found
+    // Only a service account without pull secrets is left: one that would be an identity with a cloud.
+    const message =
+      'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller'
+    throw new Stalled('FeatureGateDisabled', message)
+  }
+
+  #repository(): RepositoryName {
+    const { url } = this.#object.spec
+    try {
+      return parseRepository(url)
+    } catch (error) {
+      const message = `URL validation failed for '${url}': ${messageOf(error)}`
+      throw stalled('FetchFailed', 'URLInvalid', message, { context: this.#context, cause: error })
+    }
+  }
+
+  async #access(repository: RepositoryName, secrets: PullSecrets): Promise<OciAccess> {
+    const { spec, metadata } = this.#object
+    const secret = (ref: { readonly name: string }) => ({ namespace: metadata.namespace, name: ref.name })
+    const { proxySecretRef: proxyRef, certSecretRef: certRef } = spec
+    const credentials = await this.#attempt('failed to get credential', () => loginOf(secrets, repository))
+    const proxy = proxyRef && (await this.#attempt('failed to get proxy address', () => proxyIn(secret(proxyRef), this.#context)))
+    const generate = `failed to generate transport for '${spec.url}'`
+    const tls = certRef?.name ? await this.#attempt(generate, () => tlsIn(secret(certRef), this.#context)) : undefined
+    const isInsecure = spec.insecure ?? false
+    return {
+      credentials,
+      tls,
+      proxy: proxy?.href,
+      trustsAny: isInsecure && !tls,
+      allowsPlainHttp: isInsecure || isLocalRegistry(repository.registry),
+      idleMs: parseDuration(spec.timeout ?? defaultTimeout),
+    }
+  }
+
+  async #attempt<T>(what: string, action: () => T | Promise<T>): Promise<T> {
     try {
       return await action()
     } catch (error) {
-      context.signal.throwIfAborted()
-      throw authenticationFailed(`${what}: ${messageOf(error)}`, error, context)
+      throw this.#unauthenticated(what, error)
     }
   }
-  const { proxySecretRef: proxyRef, certSecretRef: certRef } = spec
-  const credentials = await attempt('failed to get credential', () => loginOf(secrets, repository))
-  const proxy = proxyRef && (await attempt('failed to get proxy address', () => proxyIn({ namespace, ...proxyRef }, context)))
-  const transport = `failed to generate transport for '${spec.url}'`
-  const tls = certRef?.name ? await attempt(transport, () => tlsIn({ namespace, ...certRef }, context)) : undefined
-  const isInsecure = spec.insecure ?? false
-  return {
-    credentials,
-    tls,
-    proxy: proxy?.href,
-    trustsAny: isInsecure && !tls,
-    allowsPlainHttp: isInsecure || isLocalRegistry(repository.registry),
-    idleMs: parseDuration(spec.timeout ?? defaultTimeout),
+
+  #unauthenticated(attempt: string, error: unknown): Error {
+    this.#context.signal.throwIfAborted()
+    const message = `${attempt}: ${messageOf(error)}`
+    return failed('FetchFailed', 'AuthenticationFailed', message, { context: this.#context, cause: error })
   }
-}
 
-function authenticationFailed(message: string, cause: unknown, context: OciContext): Error {
-  return failed('FetchFailed', 'AuthenticationFailed', message, { context, cause })
-}
+  /** What is new, packed into a file; undefined when the stored artifact is what the reference still stands for. */
+  async #pull({ repository, secrets, access, present }: Pull): Promise<Pulled | undefined> {
+    const { artifacts, clock, signal, workers } = this.#context
+    const { spec } = this.#object
+    const file = artifacts.temporaryFile()
+    const input: PullInput = {
+      url: spec.url,
+      repository,
+      access,
+      reference: spec.ref ?? {},
+      mediaType: spec.layerSelector?.mediaType ?? '',
+      operation: spec.layerSelector?.operation || 'extract',
+      ignore: spec.ignore,
+      storedRevision: present && !isContentChanged(this.#object) ? present.revision : undefined,
+      file,
+      layerFile: artifacts.temporaryFile(),
+    }
+    const limitMs = access.idleMs + longestPullMs
+    const limit = new AbortController()
+    const cancel = clock.after(limitMs, () => limit.abort(new Error(`the pull takes more than ${formatDuration(limitMs)}`)))
+    try {
+      const either = AbortSignal.any([signal, limit.signal])
+      const output = await workers.run(imageTask, input, { signal: either, timeoutMs: limitMs + longestPullMs })
+      return output.changed ? { ...output, file } : undefined
+    } catch (error) {
+      signal.throwIfAborted()
+      throw this.#failure(error, repository, secrets)
+    } finally {
+      cancel()
+    }
+  }
 
-interface About {
-  readonly object: OCIRepository
-  readonly context: OciContext
-  readonly repository: RepositoryName
-  readonly secrets: PullSecrets
+  /** The error of a pull, as upstream words it. A new revision is told of even where it could not be had. */
+  #failure(error: unknown, repository: RepositoryName, secrets: PullSecrets): Error {
+    const context = this.#context
+    if (!isPullError(error)) {
+      const message = `failed to pull artifact from '${this.#object.spec.url}': ${messageOf(error)}`
+      return failed('FetchFailed', 'OCIArtifactPullFailed', message, { context, cause: error })
+    }
+    const { reason, revision, refused } = error
+    if (revision !== undefined) this.#tellOf(revision, repository)
+    const isOfDisk = reason === 'ArchiveOperationFailed'
+    if (isOfDisk) context.condition('FetchFailed', undefined)
+    const message = error.message + (refused ? secrets.doubts.join('') : '')
+    return failed(isOfDisk ? 'StorageOperationFailed' : 'FetchFailed', reason, message, { context, cause: error })
+  }
+
+  async #store({ file, revision, digest, sizeBytes, annotations }: Pulled, repository: RepositoryName): Promise<Artifact> {
+    const { spec } = this.#object
+    this.#tellOf(revision, repository)
+    const fileName = `${revision.slice(revision.indexOf('@') + 1)}.tar.gz`
+    const metadata = Object.keys(annotations).length > 0 ? { metadata: annotations } : {}
+    const staged = { temporaryFile: file, fileName, revision, digest, sizeBytes, ...metadata }
+    const failure = `unable to ${spec.layerSelector?.operation === 'copy' ? 'copy' : 'archive'} artifact to storage`
+    const artifact = await storeArtifact(this.#object, staged, { context: this.#context, link, failure })
+    this.#context.set({ observedIgnore: spec.ignore, observedLayerSelector: spec.layerSelector })
+    return artifact
+  }
+
+  /** Of a revision that is not the stored one. */
+  #tellOf(revision: string, { registry, repository }: RepositoryName): void {
+    if (this.#object.status?.artifact?.revision === revision) return
+    const reference = revision.includes('@') ? `:${revision.replace(/@.*$/, '')}` : `@${revision}`
+    const message = `new revision '${revision}' for '${registry}/${repository}${reference}'`
+    outdated(this.#object, this.#context, 'NewRevision', message)
+  }
+
+  #done(artifact: Artifact): Outcome<OCIRepository> {
+    const { url, interval } = this.#object.spec
+    const { revision, metadata } = artifact
+    const source = metadata?.['org.opencontainers.image.source']
+    const origin = metadata?.['org.opencontainers.image.revision']
+    const from = source && origin ? `, origin source '${source}', origin revision '${origin}'` : ''
+    return succeeded(this.#object, {
+      context: this.#context,
+      artifact,
+      failures: failureConditions,
+      ready: { reason: 'Succeeded', message: `stored artifact for digest '${revision}'` },
+      message: `stored artifact with revision '${revision}' from '${url}'${from}`,
+      intervalMs: parseDuration(interval),
+    })
+  }
 }
 
 interface Pull {
+  readonly repository: RepositoryName
+  readonly secrets: PullSecrets
   readonly access: OciAccess
   readonly present: Artifact | undefined
-  /** Where the archive goes. */
-  readonly file: string
 }
 
-async function pull(about: About, { access, present, file }: Pull): Promise<PullOutput> {
-  const { object, context, repository } = about
-  const { spec } = object
-  const input: PullInput = {
-    url: spec.url,
-    repository,
-    access,
-    reference: spec.ref ?? {},
-    mediaType: spec.layerSelector?.mediaType ?? '',
-    operation: spec.layerSelector?.operation || 'extract',
-    ignore: spec.ignore,
-    storedRevision: present && !isContentChanged(object) ? present.revision : undefined,
-    file,
-    layerFile: context.artifacts.temporaryFile(),
-  }
-  const limitMs = access.idleMs + longestPullMs
-  const limit = new AbortController()
-  const cancel = context.clock.after(limitMs, () => limit.abort(new Error(`the pull takes more than ${limitMs / 60_000} minutes`)))
-  try {
-    const signal = AbortSignal.any([context.signal, limit.signal])
-    return await context.workers.run(imageTask, input, { signal, timeoutMs: limitMs + longestPullMs })
-  } catch (error) {
-    context.signal.throwIfAborted()
-    throw failure(about, error)
-  } finally {
-    cancel()
-  }
-}
+type Pulled = PulledImage & { readonly file: string }
 
 /** Whether the stored artifact was made under other settings. Source: ociContentConfigChanged of source-controller. */
 function isContentChanged({ spec, status }: OCIRepository): boolean {
@@ -194,71 +252,6 @@ function isContentChanged({ spec, status }: OCIRepository): boolean {
     (wanted?.mediaType ?? '') !== (observed?.mediaType ?? '') ||
     (wanted?.operation ?? '') !== (observed?.operation ?? '')
   )
-}
-
-/** The error of a pull, as upstream words it. A new revision is told of even where it could not be had. */
-function failure({ object, context, repository, secrets }: About, error: unknown): Error {
-  if (!isPullError(error)) {
-    const message = `failed to pull artifact from '${object.spec.url}': ${messageOf(error)}`
-    return failed('FetchFailed', 'OCIArtifactPullFailed', message, { context, cause: error })
-  }
-  const { reason, revision, refused } = error
-  if (revision !== undefined) tellOf(object, revision, { repository, context })
-  const condition = reason === 'ArchiveOperationFailed' ? 'StorageOperationFailed' : 'FetchFailed'
-  if (condition === 'StorageOperationFailed') context.condition('FetchFailed', undefined)
-  const doubts = refused ? secrets.doubts.join('') : ''
-  return failed(condition, reason, error.message + doubts, { context, cause: error })
-}
-
-interface Storing {
-  readonly repository: RepositoryName
-  readonly file: string
-  readonly context: OciContext
-}
-
-async function store(object: OCIRepository, pulled: PulledImage, { repository, file, context }: Storing): Promise<Artifact> {
-  const { revision, digest, sizeBytes, annotations: metadata } = pulled
-  tellOf(object, revision, { repository, context })
-  const fileName = `${revision.slice(revision.indexOf('@') + 1)}.tar.gz`
-  const staged = {
-    temporaryFile: file,
-    fileName,
-    revision,
-    digest,
-    sizeBytes,
-    ...(Object.keys(metadata).length > 0 && { metadata }),
-  }
-  const attempt = object.spec.layerSelector?.operation === 'copy' ? 'copy' : 'archive'
-  const artifact = await storeArtifact(object, staged, { context, link, failure: `unable to ${attempt} artifact to storage` })
-  context.set({ observedIgnore: object.spec.ignore, observedLayerSelector: object.spec.layerSelector })
-  return artifact
-}
-
-/** Of a revision that is not the stored one. */
-function tellOf(
-  object: OCIRepository,
-  revision: string,
-  { repository, context }: { readonly repository: RepositoryName; readonly context: OciContext },
-): void {
-  if (object.status?.artifact?.revision === revision) return
-  const [tag, digest] = revision.includes('@') ? revision.split('@') : [undefined, revision]
-  const reference = `${repository.registry}/${repository.repository}${tag === undefined ? `@${digest}` : `:${tag}`}`
-  outdated(object, context, 'NewRevision', `new revision '${revision}' for '${reference}'`)
-}
-
-function done(object: OCIRepository, artifact: Artifact, context: OciContext): Outcome<OCIRepository> {
-  const { revision, metadata } = artifact
-  const source = metadata?.['org.opencontainers.image.source']
-  const origin = metadata?.['org.opencontainers.image.revision']
-  const from = source && origin ? `, origin source '${source}', origin revision '${origin}'` : ''
-  return succeeded(object, {
-    context,
-    artifact,
-    failures: failureConditions,
-    ready: { reason: 'Succeeded', message: `stored artifact for digest '${revision}'` },
-    message: `stored artifact with revision '${revision}' from '${object.spec.url}'${from}`,
-    intervalMs: parseDuration(object.spec.interval),
-  })
 }
 
 function isCloud(provider: string | undefined): boolean {
