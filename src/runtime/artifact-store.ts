@@ -1,6 +1,6 @@
 /** Artifacts on disk. */
 import { randomUUID } from 'node:crypto'
-import type { Stats } from 'node:fs'
+import { mkdirSync, type Stats } from 'node:fs'
 import { copyFile, link, lstat, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Artifact } from '../api/meta.ts'
@@ -86,6 +86,8 @@ export class ArtifactStore implements Artifacts {
   }
 
   temporaryFile(): string {
+    // Somebody may have emptied the storage under us: what the next runs store makes up for it.
+    mkdirSync(this.#temporaryFolder, { recursive: true, mode: 0o700 })
     return join(this.#temporaryFolder, randomUUID())
   }
 

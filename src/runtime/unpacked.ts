@@ -1,6 +1,6 @@
 /** Artifacts unpacked on disk: each digest once, for all who read it. */
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -87,7 +87,10 @@ export class UnpackedArtifacts {
 
   /** The artifact with this digest; unpacked by `unpack` unless it is there or on its way. A failure is not remembered. */
   open(digest: string, unpack: (directory: string) => Promise<ReadonlyMap<string, string>>): Promise<UnpackedArtifact> {
-    const entry = this.#entries.get(digest) ?? this.#start(digest, unpack)
+    const known = this.#entries.get(digest)
+    // Somebody may have emptied the storage under us.
+    const isGone = known?.fileCount !== undefined && !existsSync(known.directory)
+    const entry = isGone || !known ? this.#start(digest, unpack) : known
     this.#entries.delete(digest)
     this.#entries.set(digest, entry)
     entry.lastUsedMs = this.#options.clock.monotonic()

@@ -282,6 +282,14 @@ describe('opening', () => {
     expect(readdirSync(join(here.directory, '.tmp'))).toEqual([])
   })
 
+  it('F-ART-06 stores and unpacks the same again after the whole storage was emptied under it', async () => {
+    const files = { 'a.yaml': 'a: 1\n' }
+    await here.store.open(await here.put(files), never)
+    for (const name of readdirSync(here.directory)) rmSync(join(here.directory, name), { recursive: true })
+    const { directory } = await here.store.open(await here.put(files), never)
+    expect(readFileSync(join(directory, 'a.yaml'), 'utf8')).toBe('a: 1\n')
+  })
+
   it('F-ART-05 refuses bytes that do not have the digest, and lets the source see it', async () => {
     const artifact = await here.put({ a: '1' })
     const file = join(here.directory, artifact.path)
