@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Key } from '../api/object.ts'
 import { keyText } from '../api/object.ts'
+import { ObjectHistogram } from './object-histogram.ts'
 import { exportReadings, type Readings } from './readings.ts'
 import { type WorkMetrics, workMetrics } from './work-metrics.ts'
 
@@ -118,12 +119,10 @@ export function createMetrics(): Metrics {
     labelNames: ['namespace', 'name', 'status'] as const,
     registers,
   })
-  const objectSeconds = new Histogram({
+  const objectSeconds = new ObjectHistogram({
     name: 'gotk_reconcile_duration_seconds',
     help: 'The duration in seconds of a GitOps Toolkit resource reconciliation.',
-    labelNames: ['kind', 'name', 'namespace'] as const,
     buckets: exponentialRange(0.01, 1800, 10),
-    registers,
   })
 
   const crTotal = new Counter({
@@ -272,7 +271,7 @@ export function createMetrics(): Metrics {
 
   return {
     ...workMetrics(registry),
-    text: () => registry.metrics(),
+    text: async () => (await registry.metrics()) + (await objectSeconds.text()),
     contentType: registry.contentType,
     declareKind(kind, workers, queue) {
       queues.set(kind.kind, queue)
