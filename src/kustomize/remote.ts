@@ -1,6 +1,7 @@
 /** Remote bases and files of a build: commits over Git's HTTP, and single files, bounded in time and size. Used in worker threads. */
 import { STATUS_CODES } from 'node:http'
-import { type Dispatcher, EnvHttpProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
+import { dispatcherFor } from '../lib/dispatcher.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { BuildError, rootMessageOf } from '../lib/errors.ts'
 import { type Candidate, type Checkout, fetchCommit, GitError, listFiles, parseRemoteUrl, Remote } from '../lib/git/index.ts'
@@ -21,7 +22,6 @@ const maxFileBytes = 32 * mebibyte
 const packLimits = { maxObjects: 500_000, maxObjectBytes: 64 * mebibyte, maxTotalBytes: 1024 * mebibyte }
 /** As of Git requests in kustomize; its file requests have none. */
 const fileTimeoutMs = 27_000
-const connectTimeoutMs = 30_000
 /** Source: Go net/http.Client. */
 const mostRedirects = 10
 
@@ -84,7 +84,7 @@ export class Remotes implements AsyncDisposable {
   }
 
   async #download(start: URL, signal: AbortSignal): Promise<Uint8Array> {
-    this.#dispatcher ??= newDispatcher()
+    this.#dispatcher ??= dispatcherFor({ proxies: environmentProxies() })
     let url = start
     for (let redirects = 0; redirects <= mostRedirects; redirects++) {
       const { statusCode, headers, body } = await this.#dispatcher.request({
@@ -131,11 +131,6 @@ export class Remotes implements AsyncDisposable {
 }
 
 class TimeoutError extends Error {}
-
-function newDispatcher(): Dispatcher {
-  const { http = '', https = '', none = '' } = environmentProxies()
-  return new EnvHttpProxyAgent({ httpProxy: http, httpsProxy: https, noProxy: none, connect: { timeout: connectTimeoutMs } })
-}
 
 const redirectCodes: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const commitId = /^[0-9a-f]{40}$/

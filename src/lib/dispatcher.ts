@@ -1,19 +1,15 @@
 /** HTTP connections: trust, client certificates and proxies, the same for every protocol on top. */
 import { getCACertificates } from 'node:tls'
-import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent } from 'undici'
+import { Agent, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import { type Proxies, proxyFor } from './proxies.ts'
+
+export type { Proxies } from './proxies.ts'
 
 /** PEM texts. The authority is trusted besides the system's; certificate and key identify the client. */
 export interface ClientTls {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
-}
-
-/** Proxies by the scheme of the server, and the hosts that are reached without; as in the environment of a process. */
-export interface Proxies {
-  readonly http?: string | undefined
-  readonly https?: string | undefined
-  readonly none?: string | undefined
 }
 
 export interface ConnectionOptions {
@@ -38,11 +34,11 @@ export function dispatcherFor({ tls, trustsAny, proxies, proxy }: ConnectionOpti
   }
   if (proxy) return new ProxyAgent({ uri: proxy.href, requestTls: connect })
   if (!proxies?.http && !proxies?.https) return new Agent({ connect })
-  return new EnvHttpProxyAgent({
+  return new Agent({
     connect,
-    requestTls: connect,
-    httpProxy: proxies.http ?? '',
-    httpsProxy: proxies.https ?? '',
-    noProxy: proxies.none ?? '',
+    factory: (origin, options) => {
+      const uri = proxyFor(new URL(origin), proxies)
+      return uri === undefined ? new Pool(origin, options) : new ProxyAgent({ uri, requestTls: connect })
+    },
   })
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type HttpAccess, HttpClient, type HttpError } from '../../src/source/http-get.ts'
+import { createAuthority } from '../tools/certificates.ts'
 import { type ChartServer, startChartServer } from '../tools/chart-server.ts'
 
 const basic = { username: 'ann', password: 'swordfish' }
@@ -195,3 +196,58 @@ describe('a download', () => {
     expect(await client.getText(`${own.url}other.yaml`, bound, first?.validator)).toMatchObject({ body: Buffer.from('text') })
   })
 })
+
+describe('proxies of the environment', () => {
+  it('carry downloads, except from hosts that are reached without', async () => {
+    await using proxy = await startChartServer()
+    vi.stubEnv('HTTP_PROXY', proxy.address)
+    vi.stubEnv('NO_PROXY', '.local')
+    const address = 'http://charts.invalid/stable/index.yaml'
+    expect(await get(access(address, { basic }), address)).toContain('apiVersion')
+    expect(proxy.requests).toMatchObject([{ headers: { host: 'charts.invalid' }, credentials: 'ann:swordfish' }])
+    await failure(get(access('http://charts.local/'), 'http://charts.local/index.yaml'))
+    await using own = await startChartServer()
+    await get(access(own.url), `${own.url}index.yaml`)
+    expect([proxy.requests.length, own.requests.length]).toEqual([1, 1])
+  })
+
+  it('carry TLS as it is', async () => {
+    const authority = await createAuthority()
+    const tls = await authority.server({ names: ['DNS:charts.invalid'] })
+    await using own = await startChartServer({ tls })
+    await using proxy = await startTunnel(own)
+    vi.stubEnv('HTTPS_PROXY', proxy.address)
+    const address = 'https://charts.invalid/index.yaml'
+    expect(await get(access(address, { tls: { ca: authority.ca }, basic }), address)).toContain('apiVersion')
+    expect(proxy.asked).toEqual(['charts.invalid:443'])
+    expect(seenBy(own)).toEqual(['ann:swordfish'])
+  })
+})
+
+/** A proxy that leads wherever it is asked to go to one server. */
+async function startTunnel(to: ChartServer) {
+  const asked: string[] = []
+  const proxy = createServer()
+  proxy.on('connect', ({ url = '' }: IncomingMessage, client: Socket) => {
+    asked.push(url)
+    const server = connect(Number(new URL(to.url).port), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 OK\r\n\r\n')
+      server.pipe(client).pipe(server)
+    })
+    for (const [end, other] of [
+      [client, server],
+      [server, client],
+    ] as const)
+      end.on('error', () => other.destroy())
+  })
+  proxy.listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  return {
+    asked,
+    address: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      proxy.close()
+      proxy.closeAllConnections()
+    },
+  }
+}

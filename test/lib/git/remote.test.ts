@@ -148,11 +148,14 @@ describe('a remote', () => {
     await repository.commit({ a: '1' }, 'first')
     await using server = await startGitServer({ root })
     await using proxy = await serve((_, response) => response.writeHead(407).end())
-    const refs = async (none: string) => {
-      await using remote = new Remote(new URL(server.url('r')), { signal: never, proxies: { http: proxy.url.origin, none } })
+    const refs = async (url: string, none = '') => {
+      await using remote = new Remote(new URL(url), { signal: never, proxies: { http: proxy.url.origin, none } })
       return await remote.refs(['refs/'])
     }
-    await expect(refs('')).rejects.toMatchObject({ code: 'network' })
-    expect(await refs('127.0.0.1')).toHaveLength(1)
+    await expect(refs('http://git.invalid/r.git')).rejects.toMatchObject({ message: expect.stringContaining('407') })
+    await expect(refs('http://git.invalid/r.git', '.invalid')).rejects.toMatchObject({
+      message: expect.stringContaining('git.invalid'),
+    })
+    expect(await refs(server.url('r'))).toHaveLength(1)
   })
 })
