@@ -85,6 +85,14 @@ describe('the store', () => {
     expect(record(informer).told()).toEqual(['initial added basic-a'])
   })
 
+  it('says how many objects of each kind are kept, whatever the selections are', async () => {
+    await put('counted', 'counted-a')
+    await put('counted-too', 'counted-b')
+    const informers = informersOf(client)
+    for (const set of ['counted', 'counted-too']) await informers.get(kind, selecting(set)).synced()
+    expect(informers.counts()).toEqual(new Map([[kind.kind, 2]]))
+  })
+
   it('tells an object that leaves the selection as deleted', async () => {
     await put('leaving', 'leaving')
     const informer = informersOf(client).get(kind, selecting('leaving'))

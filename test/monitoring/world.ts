@@ -132,9 +132,9 @@ export async function readRules(): Promise<Rules> {
   return (load(await readFile(join(monitoring, 'rules.yaml'), 'utf8')) as { spec: Rules }).spec
 }
 
-/** What has to last for minutes lasts for two seconds. */
+/** What has to last for minutes lasts for three seconds. */
 function hurried({ groups }: Rules): Rules {
-  const soon = (rule: Rule) => (rule.for === undefined ? rule : { ...rule, for: '2s' })
+  const soon = (rule: Rule) => (rule.for === undefined ? rule : { ...rule, for: '3s' })
   return { groups: groups.map(({ name, rules }) => ({ name, rules: rules.map(soon) })) }
 }
 

@@ -263,8 +263,11 @@ describe('a service', () => {
     world.dispatcher.accept(event('recovered'))
     world.dispatcher.accept(event('other', { name: 'other' }))
     await expect.poll(() => service.told.toSorted()).toEqual(['failed', 'other'])
+    await expect.poll(() => world.dispatcher.waiting).toBe(2)
     held.resolve()
     await world.dispatcher.idle()
+    expect(world.dispatcher.waiting).toBe(0)
+    expect(world.notified).toEqual(['generic success', 'generic success', 'generic success'])
     expect(service.told.filter((message) => message !== 'other')).toEqual(['failed', 'recovered'])
   })
 

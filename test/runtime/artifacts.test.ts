@@ -50,6 +50,13 @@ describe('storing', () => {
     expect(readdirSync(join(here.directory, '.tmp'))).toEqual([])
   })
 
+  it('tells of each artifact whose it is and how large', async () => {
+    const told: string[] = []
+    await using other = await testStore({ onStored: ({ kind, name }, sizeBytes) => told.push(`${kind} ${name} ${sizeBytes}`) })
+    const { size } = await other.put({ 'a.yaml': 'a: 1\n' })
+    expect(told).toEqual([`GitRepository podinfo ${size}`])
+  })
+
   it('SRC-ART-02 keeps the metadata of the origin', async () => {
     const temporaryFile = here.store.temporaryFile()
     writeFileSync(temporaryFile, 'x')

@@ -179,7 +179,7 @@ export interface Discovering {
 }
 
 /** A configuration (text) as it is used within a cluster, for a Prometheus outside of it, and in more of a hurry. */
-export function discovering(text: string, { kubeconfig, intervalSeconds = 1 }: Discovering): object {
+export function discovering(text: string, { kubeconfig, intervalSeconds = 2 }: Discovering): object {
   const configuration = load(text) as Configuration
   const interval = `${intervalSeconds}s`
   const outside = (config: ScrapeConfig) => ({
