@@ -27,7 +27,8 @@ afterAll(async () => {
 
 const configMap = (name: string, text: string) => `apiVersion: v1
 kind: ConfigMap
-metadata: {name: ${name}}
+metadata:
+  name: ${name}
 data: {text: ${text}}
 `
 
@@ -190,42 +191,46 @@ describe('a Kustomization of an OCIRepository', () => {
 })
 
 describe('a HelmRelease of an OCIRepository', () => {
-  it('HLM-CHT-02 HLM-CHT-05 installs what the real helm has pushed, and upgrades to other content of the same version', async () => {
-    const layerSelector = { mediaType: helmContent, operation: 'copy' }
-    await push('shop', { text: 'one' })
-    await cluster.apply(
-      ociRepository('shop', { url: registry.url('charts/shop'), ref: { semver: '>=1.0.0' }, layerSelector }),
-      release('shop', { kind: 'OCIRepository', name: 'shop' }),
-    )
-    const installed = await cluster.until('hr/shop', isReady())
-    const first = newest(installed)
-    expect(first.chartVersion).toBe(`1.2.0+${first.ociDigest.replace('sha256:', '').slice(0, 12)}`)
-    expect(await textOf('shop')).toEqual({ text: 'one' })
+  it.each(['copy', 'extract'])(
+    'HLM-CHT-02 HLM-CHT-05 installs what the real helm has pushed, and upgrades to other content of the same version: %s',
+    async (operation) => {
+      const name = `shop-${operation}`
+      const url = registry.url(`charts-${operation}/shop`)
+      const layerSelector = { mediaType: helmContent, operation }
+      await push(`charts-${operation}`, 'one')
+      await cluster.apply(
+        ociRepository(name, { url, ref: { semver: '>=1.0.0' }, layerSelector }),
+        release(name, { kind: 'OCIRepository', name }),
+      )
+      const first = newest(await cluster.until(`hr/${name}`, isReady()))
+      expect(first.chartVersion).toBe(`1.2.0+${first.ociDigest.replace('sha256:', '').slice(0, 12)}`)
+      expect(await textOf(name)).toEqual({ text: 'one' })
 
-    await push('shop', { text: 'two' })
-    await cluster.reconcile('ocirepository/shop')
-    await cluster.until('configmap/shop', ({ data }: Live) => (data as { text?: string })?.text === 'two')
-    const upgraded = await cluster.until('hr/shop', (hr) => isReady()(hr) && hr.status?.lastAttemptedReleaseAction === 'upgrade')
-    const second = newest(upgraded)
-    expect(second.chartVersion).toMatch(/^1\.2\.0\+[0-9a-f]{12}$/)
-    expect(second.ociDigest).not.toBe(first.ociDigest)
-    const listed = JSON.parse(await helm(cluster, 'list', '-o', 'json')) as { name: string; chart: string }[]
-    expect(listed).toMatchObject([{ name: 'shop', chart: `shop-${second.chartVersion}`, status: 'deployed' }])
-  })
+      await push(`charts-${operation}`, 'two')
+      await cluster.reconcile(`ocirepository/${name}`)
+      const isUpgraded = (hr: Live) => isReady()(hr) && hr.status?.lastAttemptedReleaseAction === 'upgrade'
+      const second = newest(await cluster.until(`hr/${name}`, isUpgraded))
+      expect(await textOf(name)).toEqual({ text: 'two' })
+      expect(second.chartVersion).toMatch(/^1\.2\.0\+[0-9a-f]{12}$/)
+      expect(second.ociDigest).not.toBe(first.ociDigest)
+      const listed = JSON.parse(await helm(cluster, 'list', '--filter', name, '-o', 'json')) as object[]
+      expect(listed).toMatchObject([{ name, chart: `shop-${second.chartVersion}`, status: 'deployed' }])
+    },
+  )
 
   function newest({ status }: Live): { readonly chartVersion: string; readonly ociDigest: string } {
     const [snapshot] = (status?.history ?? []) as { chartVersion: string; ociDigest: string }[]
     return snapshot ?? expect.fail('it has no history')
   }
 
-  async function push(name: string, { text }: { text: string }): Promise<void> {
-    const folder = await chartFolder('1.2.0', { 'templates/cm.yaml': configMap(name, text) })
+  async function push(repository: string, text: string): Promise<void> {
+    const folder = await chartFolder('1.2.0', { 'templates/cm.yaml': configMap('{{ .Release.Name }}', text) })
     const tool = await findTool('helm', () => {})
     const parent = dirname(folder)
     await run(tool, ['package', folder, '--destination', parent])
     const { username, password } = registryLogin
     const login = ['--username', username, '--password', password, '--plain-http']
-    await run(tool, ['push', join(parent, 'shop-1.2.0.tgz'), registry.url('charts'), ...login])
+    await run(tool, ['push', join(parent, 'shop-1.2.0.tgz'), registry.url(repository), ...login])
   }
 
   function release(name: string, chartRef: object): Manifest {

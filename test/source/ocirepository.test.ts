@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { OCIRepository } from '../../src/api/ocirepository.ts'
 import { Retryable, Stalled } from '../../src/runtime/reconcile.ts'
 import { ociRepositoryLoop } from '../../src/source/ocirepository.ts'
@@ -29,6 +29,9 @@ let registry: TestRegistry
 let repositories = 0
 beforeAll(async () => {
   registry = await startRegistry()
+})
+afterEach(() => {
+  registry.fault = undefined
 })
 afterAll(async () => {
   await registry[Symbol.asyncDispose]()

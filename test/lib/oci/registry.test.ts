@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { isOciError, type OciError, Registry, type RegistryOptions } from '../../../src/lib/oci/index.ts'
 import { type Authority, createAuthority } from '../../tools/certificates.ts'
 import { temporaryDirectory } from '../../tools/processes.ts'
@@ -55,6 +55,9 @@ let authority: Authority
 beforeAll(async () => {
   open = await startRegistry()
   authority = await createAuthority()
+})
+afterEach(() => {
+  open.fault = undefined
 })
 afterAll(() => open[Symbol.asyncDispose]())
 
