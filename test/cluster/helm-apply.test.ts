@@ -213,3 +213,116 @@ describe('by server-side apply', () => {
     expect((await stage.cluster.get('configmap/web')).data).toEqual({ v: '1e+06 of 2' })
   })
 })
+
+describe('fields that the cluster does not know', () => {
+  const unknown = { ...shop, 'templates/cm.yaml': configMap('{{ .Release.Name }}', 'x\nnope: y') }
+
+  it.each([false, true])(
+    'HLM-ACT-01 HLM-ACT-02 are refused or left out as helm does, with disableOpenAPIValidation %s',
+    async (off) => {
+      const chart = await stage.chart(unknown)
+      const flag = `--disable-openapi-validation=${off}`
+      const said = await stage.helm('install', 'theirs', chart.folder, flag).catch((error: Error) => error.message)
+      expect(said).toContain('nope: field not declared in schema')
+      const { context } = stage.scene('ours', { install: { disableOpenAPIValidation: off } })
+      expect((await failureOf(actions.install(chart, context))).message).toContain('nope: field not declared in schema')
+      await stage.clear()
+
+      await stage.helm('install', 'theirs', chart.folder, flag, '--server-side=false')
+      const plain = stage.scene('ours', { install: { disableOpenAPIValidation: off, serverSideApply: false } }).context
+      await actions.install(chart, plain)
+      for (const name of ['theirs', 'ours']) expect(await stage.cluster.get(`configmap/${name}`)).not.toHaveProperty('nope')
+    },
+  )
+})
+
+describe('objects that are there already', () => {
+  const owner = (name: string) => ({
+    labels: { 'app.kubernetes.io/managed-by': 'Helm' },
+    annotations: { 'meta.helm.sh/release-name': name, 'meta.helm.sh/release-namespace': stage.cluster.namespace },
+  })
+  const there = (name: string, metadata: object) =>
+    stage.cluster.apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...metadata }, data: { v: 'mine' } } as never)
+  const own = { install: { disableTakeOwnership: true }, upgrade: { disableTakeOwnership: true } }
+
+  it.each(['install', 'upgrade'] as const)(
+    'F-HLM-16 are taken over unless that is turned off, then only ones of the release: %s',
+    async (action) => {
+      const more = { ...shop, 'templates/more.yaml': configMap('more', 'ours') }
+      const { context } = stage.scene('web', own)
+      if (action === 'upgrade') await actions.install(await stage.chart(shop), context)
+      const chart = await stage.chart(more)
+      for (const [metadata, why] of [
+        [{}, 'missing key "app.kubernetes.io/managed-by": must be set to "Helm"'],
+        [owner('other'), 'key "meta.helm.sh/release-name" must equal "web": current value is "other"'],
+      ] as const) {
+        await there('more', metadata)
+        const error = await failureOf(actions[action](chart, context))
+        expect(error.message).toContain(`ConfigMap "more" in namespace "${stage.cluster.namespace}" exists and cannot be imported`)
+        expect(error.message).toContain(why)
+        expect([error.release, await stage.shownBy('more')]).toEqual([undefined, 'mine'])
+        await stage.cluster.kubectl('delete', 'configmap/more')
+      }
+      await there('more', owner('web'))
+      await actions[action](chart, context)
+      expect(await stage.shownBy('more')).toBe('ours')
+      await there('more', owner('other'))
+      await actions.upgrade(chart, stage.scene('web').context)
+      expect((await stage.cluster.get('configmap/more')).metadata.annotations).toMatchObject(owner('web').annotations)
+    },
+  )
+})
+
+describe('CRDs', () => {
+  const group = () => `crds.${stage.cluster.namespace}.example.com`
+  const version = (name: string, storage: boolean) =>
+    `    - {name: ${name}, served: true, storage: ${storage}, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n`
+  const crd = (versions: string) =>
+    `apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.${group()}}\nspec:\n  group: ${group()}\n  scope: Namespaced\n  names: {kind: Thing, plural: things, singular: thing}\n  versions:\n${versions}`
+  const chart = (versions: string) => stage.chart({ ...shop, 'crds/thing.yaml': crd(versions) })
+
+  it('F-HLM-15 show what the API server refuses to do with them, and release nothing then', async () => {
+    const { context, stored } = stage.scene('web', { upgrade: { crds: 'CreateReplace' } })
+    await actions.install(await chart(version('v1', true)), context)
+    stored.length = 0
+    const dropped = await chart(version('v2', true))
+    const error = await failureOf(actions.upgrade(dropped, context))
+    expect(error.message).toContain(
+      `failed to apply CustomResourceDefinitions: failed to update CustomResourceDefinition things.${group()}: `,
+    )
+    expect(error.message).toContain('v1 was previously a storage version, and must remain in spec.versions')
+    expect([error.release, stored]).toEqual([undefined, []])
+    for (const crds of ['Skip', 'Create'] as const)
+      await actions.upgrade(dropped, stage.scene('web', { upgrade: { crds } }).context)
+    const { spec } = await stage.cluster.get(`crd/things.${group()}`)
+    expect(JSON.stringify(spec)).not.toContain('"v2"')
+    await stage.cluster.kubectl('delete', `crd/things.${group()}`)
+  })
+
+  it('F-HLM-15 are not there where the policy of the installation is Skip', async () => {
+    await actions.install(await chart(version('v1', true)), stage.scene('web', { install: { crds: 'Skip' } }).context)
+    await stage.cluster.untilGone(`crd/things.${group()}`)
+  })
+})
+
+describe('a rollback that fails', () => {
+  it('HLM-ACT-09 deletes what it has created where cleanupOnFail says so', async () => {
+    const fixed = configMap('fixed', 'x').replace('\ndata:', '\nimmutable: true\ndata:')
+    const first = await stage.chart({ ...shop, 'templates/fresh.yaml': configMap('fresh', 'x'), 'templates/fixed.yaml': fixed })
+    const { context } = stage.scene('web', { rollback: { cleanupOnFail: true } })
+    await actions.install(first, context)
+    await actions.upgrade(await stage.chart(shop), context)
+    await stage.cluster.apply({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'fixed' },
+      immutable: true,
+      data: { v: 'y' },
+    })
+    const error = await failureOf(actions.rollback(1, context))
+    expect(error.message).toContain(`ConfigMap/${stage.cluster.namespace}/fixed: `)
+    expect(error.release?.info).toMatchObject({ status: 'failed' })
+    expect([await stage.shownBy('fresh'), await stage.shownBy('fixed')]).toEqual([undefined, 'y'])
+    await stage.cluster.kubectl('delete', 'configmap/fixed')
+  })
+})
