@@ -1,6 +1,6 @@
 /** Chart repositories, from a worker: which versions they have, and the packages. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { chartUrl, type IndexEntry, versionsIn } from '../lib/chart/index.ts'
 import { isOciError, parseReference, Registry, type RegistryOptions } from '../lib/oci/index.ts'
 import { parseVersionTag } from '../lib/semver/index.ts'
@@ -26,6 +26,8 @@ export class NotOffered extends Error {
   override readonly name = 'NotOffered'
 }
 
+/** Of a stored index, which may be large: that much of it is in memory. */
+const chunkBytes = 1024 * 1024
 const layerTypes = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip']
 
 /**
@@ -51,7 +53,7 @@ export function isRefusal(error: unknown): boolean {
 }
 
 async function indexedVersions({ access, indexFile }: ChartRepository, chart: string, { limits, signal }: Reading) {
-  if (indexFile !== undefined) return versionsIn(await readFile(indexFile), chart)
+  if (indexFile !== undefined) return versionsIn(createReadStream(indexFile, { highWaterMark: chunkBytes }), chart)
   return entriesOf(await downloadIndex(access, limits.indexBytes, signal), access, chart)
 }
 

@@ -51,20 +51,45 @@ function escaped(character: string): string {
 }
 
 /**
- * The versions of one chart in a stored index; undefined when it does not have that chart.
+ * The versions of one chart in a stored index, which comes in chunks: no more than those of the chart are kept, and none behind them is
+ * asked for. Undefined when it does not have that chart.
  * @throws BuildError for a text of another form.
  */
-export function versionsIn(stored: Uint8Array, chart: string): readonly IndexEntry[] | undefined {
-  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
-  const entries = bytes.indexOf('\n  "entries": {')
-  if (entries < 0) throw new BuildError('the stored index has no entries')
-  const key = `\n    ${goJson(chart)}: [`
-  const start = bytes.indexOf(key, entries)
-  const end = bytes.indexOf('\n  }', entries)
-  if (start < 0 || start > end) return undefined
-  const from = start + key.length - 1
-  // An empty list ends where it begins.
-  const isEmpty = bytes[from + 1] === 0x5d
-  const to = isEmpty ? from + 2 : bytes.indexOf('\n    ]', from) + '\n    ]'.length
-  return parseIndex(`{"apiVersion":"v1","entries":{${goJson(chart)}:${bytes.toString('utf8', from, to)}}}`).get(chart)
+export async function versionsIn(
+  stored: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  chart: string,
+): Promise<readonly IndexEntry[] | undefined> {
+  const name = goJson(chart)
+  const list = await listIn(stored, ['\n  "entries": {', `\n    ${name}: [`])
+  return list === undefined ? undefined : parseIndex(`{"apiVersion":"v1","entries":{${name}:[${list}}}`).get(chart)
+}
+
+const endOfList = Buffer.from('\n    ]')
+
+/** What is between the last of these texts, which follow each other, and the bracket that ends the list. */
+async function listIn(
+  stored: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  texts: readonly string[],
+): Promise<string | undefined> {
+  const wanted = texts.map((text) => Buffer.from(text))
+  let held = Buffer.alloc(0)
+  let searched = 0
+  for await (const chunk of stored) {
+    held = Buffer.concat([held, chunk])
+    for (let next = wanted[0]; next; next = wanted[0]) {
+      const start = held.indexOf(next)
+      // It may be cut in two, as the end may.
+      held = held.subarray(start < 0 ? Math.max(0, held.length - next.length) : start + next.length)
+      if (start < 0) break
+      wanted.shift()
+    }
+    if (wanted.length > 0) continue
+    // An empty list ends where it begins.
+    if (held[0] === 0x5d) return ']'
+    const end = held.indexOf(endOfList, searched)
+    if (end >= 0) return held.toString('utf8', 0, end + endOfList.length)
+    searched = Math.max(0, held.length - endOfList.length)
+  }
+  if (wanted.length === texts.length) throw new BuildError('the stored index has no entries')
+  return undefined
 }

@@ -148,12 +148,17 @@ describe('a stored index', () => {
     )
   })
 
-  it('gives the versions of one chart without the others', () => {
+  it('gives the versions of one chart without the others, however the text is cut', async () => {
     const names = ['a', 'bank', 'sh<op>', 'shop', 'shop-2']
     const text = `apiVersion: v1\nentries:\n${names.map((name) => `  "${name}":\n${shop.replace('shop', `"${name}"`)}`).join('')}  none: []\n`
     const stored = Buffer.from(expected(text))
-    for (const name of names) expect(versionsIn(stored, name)).toMatchObject(parseIndex(text).get(name) ?? [])
-    expect(versionsIn(stored, 'none')).toEqual([])
-    for (const name of ['sho', 'name', 'entries', '"', 'constructor']) expect(versionsIn(stored, name)).toBeUndefined()
+    const cut = (bytes: number) =>
+      Array.from({ length: Math.ceil(stored.length / bytes) }, (_, i) => stored.subarray(i * bytes, (i + 1) * bytes))
+    for (const bytes of [1, 7, 64, 1_000, stored.length]) {
+      for (const name of names) expect(await versionsIn(cut(bytes), name)).toMatchObject(parseIndex(text).get(name) ?? [])
+      expect(await versionsIn(cut(bytes), 'none')).toEqual([])
+      for (const name of ['sho', 'name', 'entries', '"', 'constructor']) expect(await versionsIn(cut(bytes), name)).toBeUndefined()
+    }
+    await expect(versionsIn([Buffer.from('{}')], 'shop')).rejects.toThrow('the stored index has no entries')
   })
 })
