@@ -13,7 +13,7 @@ interface Panel {
   readonly unit: string
   /** Of 24. */
   readonly width: number
-  /** Legend → expression. */
+  /** Legend → expression; without a legend Grafana makes one. */
   readonly targets: Readonly<Record<string, string>>
   /** Of a table: label → heading, in this order. */
   readonly columns?: Readonly<Record<string, string>>
@@ -431,7 +431,7 @@ function grafanaPanel({ title, description, type, unit, targets, columns }: Pane
       refId: String.fromCharCode(65 + index),
       datasource,
       expr,
-      legendFormat,
+      legendFormat: legendFormat || '__auto',
       ...(isTable && { format: 'table', instant: true }),
     })),
     ...(columns && { transformations: columnsOnly(columns) }),
@@ -445,7 +445,11 @@ function columnsOnly(columns: Readonly<Record<string, string>>): object[] {
     { id: 'filterFieldsByName', options: { include: { names } } },
     {
       id: 'organize',
-      options: { indexByName: Object.fromEntries(names.map((name, index) => [name, index])), renameByName: columns },
+      options: {
+        excludeByName: {},
+        indexByName: Object.fromEntries(names.map((name, index) => [name, index])),
+        renameByName: columns,
+      },
     },
   ]
 }
