@@ -448,6 +448,39 @@ describe('redirects', () => {
     expect(stolen).toEqual([`/v2/apps/web/manifests/${digest}`])
   })
 
+  it('F-OCI-06 lead away from TLS only for what a digest vouches for', async () => {
+    await using storage = await startRegistry({ address: '127.0.0.2' })
+    await using registry = await startRegistry({ tls: await authority.server() })
+    const digest = await pushArtifact(storage, 'apps/web', { files, tags: ['v1'] })
+    registry.fault = ({ path }, response) => answer(response, 307, { location: `http://${storage.host}${path}` })
+    await using client = clientOf(registry, { plainHttp: undefined, tls: { ca: authority.ca } })
+    expect((await client.manifest('apps/web', digest)).digest).toBe(digest)
+    const seen = storage.requests.length
+    expect((await failureOf(client.manifest('apps/web', 'v1'))).message).toBe(
+      `${registry.host} redirects to an address that is not https`,
+    )
+    expect(storage.requests.length).toBe(seen)
+  })
+
+  it.each([
+    ['a redirect', { status: 307, headers: { location: 'http://169.254.169.254/latest/meta-data' } }],
+    ['a challenge', { status: 401, headers: { 'www-authenticate': 'Bearer realm="http://169.254.169.254/token"' } }],
+  ])('do not lead from a public host into a private network: %s', async (_, respond) => {
+    const seen: string[] = []
+    // Stands for the network: a proxy is told whole addresses.
+    await using network = await hostile((address) => {
+      seen.push(address)
+      return respond
+    })
+    await using client = clientOf(
+      { host: 'registry.example.com' },
+      { proxy: new URL(`http://${network.host}`), credentials: login },
+    )
+    const { code, message } = await failureOf(client.tags('x'))
+    expect([code, message]).toEqual(['refused', 'registry.example.com sends us to the private address 169.254.169.254'])
+    expect(seen).toEqual(['http://registry.example.com/v2/x/tags/list?n=1000'])
+  })
+
   it('are not followed for ever', async () => {
     await using server = await hostile((path) => ({ status: 302, headers: { location: path } }))
     await using client = clientOf(server)
