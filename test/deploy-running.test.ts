@@ -5,6 +5,9 @@ import { startControlPlane } from './tools/control-plane.ts'
 import type { Overlay } from './tools/deploy.ts'
 import { install, type Pod } from './tools/installation.ts'
 
+/** Each starts a control plane of its own. */
+const timeout = 180_000
+
 const clusterRole = (name: string) =>
   `apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: ${name}}\nrules: []\n`
 
@@ -27,7 +30,7 @@ function workedOn(pod: Pod | undefined): readonly (string | undefined)[] {
   return [...new Set(finished.map(({ name }) => name))].toSorted()
 }
 
-it('the default applies everything, and its pod is the one whose artifacts are asked for', async () => {
+it('the default applies everything, and its pod is the one whose artifacts are asked for', { timeout }, async () => {
   await using run = await installed('default', 'default')
   const { cluster, pods } = run
   await start(cluster, 'app')
@@ -46,7 +49,7 @@ it('the default applies everything, and its pod is the one whose artifacts are a
   )
 })
 
-it('API-16 a shard works on the objects with its label, the first pod on all others, side by side', async () => {
+it('API-16 a shard works on the objects with its label, the first pod on all others, side by side', { timeout }, async () => {
   await using run = await installed('sharded', 'sharded')
   const { cluster, pods } = run
   await start(cluster, 'first')

@@ -21,9 +21,14 @@ export interface Pod {
 
 const namespace = 'flux-system'
 
-/** Applies an overlay and starts its pods. They end with the cluster. */
+/** Applies an overlay and starts its pods, by the names of their Deployments. They end with the cluster. */
 export async function install(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<ReadonlyMap<string, Pod>> {
   await cluster.kubectl('apply', '-k', folderOf(overlay))
+  return startPods(cluster, controlPlane, overlay)
+}
+
+/** Starts the pods of an overlay that is applied. */
+export async function startPods(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<ReadonlyMap<string, Pod>> {
   const deployments = ofKind<Deployment>(await objectsOf(overlay), 'Deployment')
   const pods = new Map<string, Pod>()
   for (const deployment of deployments.toSorted((a, b) => rankOf(a) - rankOf(b)))
