@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { chartUrl, type IndexEntry, versionsIn } from '../lib/chart/index.ts'
-import { isOciError, parseReference, Registry, type RegistryOptions } from '../lib/oci/index.ts'
+import { isOciError } from '../lib/oci/index.ts'
 import { parseVersionTag } from '../lib/semver/index.ts'
-import { environmentProxies } from '../runtime/proxies.ts'
+import { pullTagged, taggedAddress, versionTags } from './chart-registry.ts'
 import type { ChartLimits, ChartRepository, ChartVersion } from './chart-tasks.ts'
 import { selectEntry, selectTag } from './chart-versions.ts'
 import { downloadIndex, entriesOf } from './helm-index.ts'
@@ -28,7 +28,6 @@ export class NotOffered extends Error {
 
 /** Of a stored index, which may be large: that much of it is in memory. */
 const chunkBytes = 1024 * 1024
-const layerTypes = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip']
 
 /**
  * The version of a chart that a range means.
@@ -43,13 +42,16 @@ export async function findChart(repository: ChartRepository, request: ChartReque
 
 /** The package of a version, checked with the digest that the index has of it. */
 export function downloadChart(repository: ChartRepository, chart: ChartVersion, reading: Reading): Promise<Buffer> {
-  return repository.access.isOci ? downloadTagged(repository, chart, reading) : downloadIndexed(repository, chart, reading)
+  const { access } = repository
+  if (!access.isOci) return downloadIndexed(repository, chart, reading)
+  return pullTagged(chart.urls[0] ?? '', { access, signal: reading.signal, maxBytes: reading.limits.chartBytes })
 }
 
 /** Whether the repository did not accept who we are, or we did not accept its certificate. */
 export function isRefusal(error: unknown): boolean {
   if (error instanceof HttpError) return error.code === 'authentication' || error.code === 'tls'
-  return isOciError(error) && (error.code === 'authentication' || isTlsError(error))
+  const cause = error instanceof Error ? error.cause : undefined
+  return isOciError(cause) && (cause.code === 'authentication' || isTlsError(cause))
 }
 
 async function indexedVersions({ access, indexFile }: ChartRepository, chart: string, { limits, signal }: Reading) {
@@ -85,49 +87,12 @@ function assertDigest(archive: Buffer, { name, version, digest = '' }: ChartVers
 }
 
 /** A version that is one already needs no list of tags. */
-async function findTagged(repository: ChartRepository, { chart, version }: ChartRequest, reading: Reading): Promise<ChartVersion> {
-  const address = `${repository.access.url}/${chart.replace(/\/+$/, '')}`
-  const found = parseVersionTag(version) ? version : selectTag(await versionTags(repository, address, reading), version)
-  return { name: chart, version: found, urls: [`${address}:${found.replaceAll('+', '_')}`] }
-}
-
-/** Tags as versions. Others, and those with a `v`, are no charts. Source: helm pkg/registry Client.Tags. */
-async function versionTags({ access }: ChartRepository, address: string, { signal }: Reading): Promise<string[]> {
-  const { registry, repository } = parseReference(address)
-  await using client = new Registry(registry, registryOptions(access, signal))
-  const tags = (await client.tags(repository)).map((tag) => tag.replaceAll('_', '+'))
-  const versions = tags.filter((tag) => !tag.startsWith('v') && parseVersionTag(tag))
-  if (versions.length > 0) return versions
-  throw new Error(`unable to locate any tags in provided repository: ${address}: none of its ${tags.length} tags is a version`)
-}
-
-async function downloadTagged({ access }: ChartRepository, chart: ChartVersion, { limits, signal }: Reading): Promise<Buffer> {
-  const address = chart.urls[0] ?? ''
-  const { registry, repository, tag = '' } = parseReference(address)
-  await using client = new Registry(registry, registryOptions(access, signal))
-  const { manifest } = await client.manifest(repository, tag)
-  const layer = manifest.layers.find(({ mediaType }) => layerTypes.includes(mediaType))
-  if (!layer) throw new Error(`${address} is no chart: it has no layer of type ${layerTypes[0]}`)
-  if (layer.size > limits.chartBytes) throw tooLarge(address, `with ${layer.size} bytes`, limits)
-  try {
-    return await client.blob(repository, layer, limits.chartBytes)
-  } catch (error) {
-    throw isOciError(error) && error.code === 'tooLarge' ? tooLarge(address, 'as it comes', limits) : error
-  }
-}
-
-function tooLarge(address: string, how: string, { chartBytes }: ChartLimits): Error {
-  return new Error(`${address} ${how} is larger than the maximum chart size of ${chartBytes} bytes`)
-}
-
-function registryOptions(access: ChartRepository['access'], signal: AbortSignal): RegistryOptions {
-  const { tls, registry, insecure, timeoutMs } = access
-  return {
-    tls,
-    proxies: environmentProxies(),
-    plainHttp: insecure ? 'only' : undefined,
-    userAgent: 'sluice/helm',
-    credentials: registry,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-  }
+async function findTagged(
+  { access }: ChartRepository,
+  { chart, version }: ChartRequest,
+  { signal }: Reading,
+): Promise<ChartVersion> {
+  const address = `${access.url}/${chart.replace(/\/+$/, '')}`
+  const found = parseVersionTag(version) ? version : selectTag(await versionTags(address, { access, signal }), version)
+  return { name: chart, version: found, urls: [taggedAddress(address, found)] }
 }

@@ -40,6 +40,7 @@ export function helmChartLoop(cache: VersionCache): Loop<HelmChart> {
  */
 async function reconcile(object: HelmChart, context: ChartContext, cache: VersionCache): Promise<Outcome<HelmChart>> {
   context.progress(beginning(object))
+  context.condition('SourceVerified', undefined)
   const stored = await storedArtifact(object, context, { link })
   const run = { object, context, stored }
   const isInRepository = object.spec.sourceRef.kind === 'HelmRepository'

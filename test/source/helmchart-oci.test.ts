@@ -137,7 +137,7 @@ describe('a HelmChart of a registry', () => {
     await using one = await world(registry, '1.0.0')
     const { error } = await one.run()
     expect(error).toMatchObject({ name: 'Retryable', reason: 'ChartPullError' })
-    expect(error?.message).toContain('is no chart: it has no layer of type application/vnd.cncf.helm.chart.content.v1.tar+gzip')
+    expect(error?.message).toContain('it is no chart: it has no layer of type application/vnd.cncf.helm.chart.content.v1.tar+gzip')
   })
 
   it('SRC-CHT-08 F-HRP-04 refuses a chart over the limit, and says the limit', async () => {
@@ -214,5 +214,17 @@ describe('the certificate of a registry', () => {
     const { error } = await one.run()
     expect(error).toMatchObject({ name: 'Retryable' })
     expect(one.status.artifact).toBeUndefined()
+  })
+})
+
+describe('a registry that does not answer', () => {
+  it.each(['1.x', '1.0.0'])('is given up when the time of the HelmRepository is over, for version %s', async (version) => {
+    await using registry = await startRegistry()
+    await push(registry, 'shop', '1.0.0')
+    registry.fault = () => new Promise(() => {})
+    await using one = await world(registry, version, { timeout: '200ms' })
+    const { error } = await one.run()
+    expect(error).toMatchObject({ name: 'Retryable', reason: 'ChartPullError' })
+    expect(error?.message).toMatch(/no answer within 0.2s$/)
   })
 })
