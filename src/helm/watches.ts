@@ -27,7 +27,7 @@ export const sourceChanged: Watch<HelmRelease> = (wiring) => {
       const consumers = consumersOf(`${sources.kind.kind}/${keyText(keyOf(object))}`)
       const due = consumers.filter((hr) => {
         if (type === 'deleted') return hr.spec.chart !== undefined
-        return artifact !== undefined && isNews(object, old) && !isAt(hr, sources.kind.kind, artifact)
+        return artifact !== undefined && isNews(object, old) && !isAt(hr, sources.kind.kind, artifact, old)
       })
       for (const hr of sortedByDependency(due)) wiring.enqueue(keyOf(hr), 'source')
     })
@@ -41,9 +41,13 @@ function isNews(source: ChartSource, old: ChartSource | undefined): boolean {
   return source.status?.artifact?.digest !== old?.status?.artifact?.digest || (isReady(source) && !(old && isReady(old)))
 }
 
-/** Whether the artifact is released or about to be. */
-function isAt(hr: HelmRelease, kind: string, { revision }: Artifact): boolean {
-  if (!isReady(hr) && conditionOf(hr, 'Reconciling')?.status !== 'True') return false
+/**
+ * Whether the artifact is released or about to be. A run that began while the source had no artifact (it comes back after the storage was
+ * lost, as with each new pod) may wait for this very one.
+ */
+function isAt(hr: HelmRelease, kind: string, { revision }: Artifact, old: ChartSource | undefined): boolean {
+  const isRunning = old?.status?.artifact !== undefined && conditionOf(hr, 'Reconciling')?.status === 'True'
+  if (!isReady(hr) && !isRunning) return false
   const { lastAttemptedRevision, lastAttemptedRevisionDigest } = hr.status ?? {}
   if (kind !== ociRepositoryKind.kind) return revision === lastAttemptedRevision
   return revision.slice(revision.indexOf('@') + 1) === lastAttemptedRevisionDigest

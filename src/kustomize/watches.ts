@@ -1,6 +1,6 @@
 /** What, besides a Kustomization itself, queues it. */
 import type { Kustomization } from '../api/kustomization.ts'
-import { conditionOf, isReady } from '../api/meta.ts'
+import { type Artifact, conditionOf, isReady } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
 import { configChanged } from '../runtime/config-watch.ts'
 import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
@@ -22,16 +22,20 @@ export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, 
       const consumers = consumersOf(`${sourceKind.kind}/${keyText(keyOf(object))}`)
       // Other content under the same revision: an ignore rule has changed, and nobody has seen it yet.
       const isRemade = before?.revision === artifact.revision
-      const due = consumers.filter((ks) => isRemade || !isAt(ks, artifact.revision))
+      const due = consumers.filter((ks) => isRemade || !isAt(ks, artifact.revision, before))
       for (const ks of sortedByDependency(due)) enqueue(keyOf(ks), 'source')
     })
     signal.addEventListener('abort', stop, { once: true })
   }
 }
 
-/** Whether the revision is applied or about to be. */
-function isAt(ks: Kustomization, revision: string): boolean {
-  return ks.status?.lastAttemptedRevision === revision && (isReady(ks) || conditionOf(ks, 'Reconciling')?.status === 'True')
+/**
+ * Whether the revision is applied or about to be. A run that began while the source had no artifact (it comes back after the storage was
+ * lost, as with each new pod) may wait for this very one.
+ */
+function isAt(ks: Kustomization, revision: string, before: Artifact | undefined): boolean {
+  const isRunning = before !== undefined && conditionOf(ks, 'Reconciling')?.status === 'True'
+  return ks.status?.lastAttemptedRevision === revision && (isReady(ks) || isRunning)
 }
 
 /** Queues the dependents of a Kustomization that has become ready, or ready at another revision; those with a readyExpr more often. */

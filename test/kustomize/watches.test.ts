@@ -64,6 +64,17 @@ describe('a new artifact', () => {
     await world.commit('main@sha1:1', {})
     expect(news()).toEqual(['behind source'])
   })
+
+  it('queues what was at work on the revision when the source had lost its artifact', async () => {
+    const { conditions = [], ...rest } = readyAt('main@sha1:1')
+    const reconciling = [...conditions, { ...conditions[0], type: 'Reconciling' }]
+    const working = reconciling.map((one) => (one.type === 'Ready' ? { ...one, status: 'Unknown' } : one))
+    put('interrupted', {}, { ...rest, conditions: working } as KustomizationStatus)
+    put('done', {}, readyAt('main@sha1:1'))
+    news()
+    await world.commit('main@sha1:1', {})
+    expect(news()).toEqual(['interrupted source'])
+  })
 })
 
 describe('a new artifact of a registry', () => {
