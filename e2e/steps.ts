@@ -1,10 +1,21 @@
 /** The stories, in the order in which they are told. A new one is a file in steps/ and a line here. */
 import type { Step } from './stage.ts'
 import { crashLoop } from './steps/crash-loop.ts'
+import { failingHook } from './steps/failing-hook.ts'
 import { firstSync } from './steps/first-sync.ts'
 import { killMidApply } from './steps/kill-mid-apply.ts'
 import { killedShim } from './steps/killed-shim.ts'
 import { lateHealth } from './steps/late-health.ts'
 import { lostStorage } from './steps/lost-storage.ts'
+import { selfUpgrade } from './steps/self-upgrade.ts'
 
-export const steps: readonly Step[] = [firstSync, lateHealth, crashLoop, killMidApply, lostStorage, killedShim]
+export const steps: readonly Step[] = [
+  firstSync,
+  lateHealth,
+  crashLoop,
+  failingHook,
+  killMidApply,
+  lostStorage,
+  killedShim,
+  selfUpgrade,
+]

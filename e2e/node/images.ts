@@ -92,11 +92,11 @@ async function trust(): Promise<string[]> {
   return ['--volume', `${certificates}:${certificates}:ro`, '--volume', `${npmrc}:/usr/local/etc/npmrc:ro`]
 }
 
-/** Writes an OCI archive that containerd and docker read. */
+/** Writes an archive as `docker save` does: it has no compressed layers, which would take most of the time. */
 export async function saveImage(image: string, archive: string): Promise<void> {
   await mkdir(join(archive, '..'), { recursive: true })
   const unfinished = `${archive}.${process.pid}`
-  await buildah(['push', '--quiet', '--disable-compression', image, `oci-archive:${unfinished}:${image}`])
+  await buildah(['push', '--quiet', image, `docker-archive:${unfinished}:${image}`])
   await rename(unfinished, archive)
 }
 

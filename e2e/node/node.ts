@@ -29,7 +29,7 @@ export interface LocalNode extends AsyncDisposable {
   readonly kubectl: Kubectl
   /** Holds a log of each component. */
   readonly logs: string
-  /** Loads an OCI or docker archive; the images in it keep their names. */
+  /** Loads an archive; the images in it keep their names. */
   load(archive: string): Promise<void>
   /** Runs a command among the node's processes and returns its output. */
   execute(...command: string[]): Promise<string>
