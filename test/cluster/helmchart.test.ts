@@ -121,6 +121,18 @@ describe('a HelmChart', () => {
     await cluster.until('helmchart/later', at('1.0.0'))
   })
 
+  it('SRC-CHT-10 is stalled while no version fits, and goes on when the index has one', async () => {
+    charts.publish('future', '1.0.0', files)
+    await cluster.apply(helmRepository('future'))
+    await cluster.apply(helmChart('future', { version: '2.x', sourceRef: { kind: 'HelmRepository', name: 'future' } }))
+    const stalled = await cluster.until('helmchart/future', hasCondition('Stalled', 'True', 'InvalidChartReference'))
+    expect(conditionOf(stalled, 'Ready')?.message).toContain("no 'future' chart with version matching '2.x' found")
+    charts.publish('future', '2.0.0', files)
+    await cluster.reconcile('helmrepository/future')
+    const chart = await cluster.until('helmchart/future', at('2.0.0'))
+    expect(chart.status?.conditions?.map(({ type }) => type).toSorted()).toEqual(['ArtifactInStorage', 'Ready'])
+  })
+
   it('SRC-CHT-02 SRC-CHT-10 of a registry is pulled as soon as the login is right', async () => {
     await push('guarded', '1.0.0')
     const { namespace } = cluster
