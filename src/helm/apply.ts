@@ -23,7 +23,10 @@ export async function itemsOf(manifest: string, release: ReleaseName, context: A
   return mapPooled(objects, poolOf(context), (object) => itemOf(object, release, context))
 }
 
-async function itemOf(object: KubeObject, release: ReleaseName, context: ActionContext): Promise<Item> {
+type Place = Pick<ActionContext, 'client' | 'signal'>
+
+/** One object of a release with Helm's marks, as it is applied. @throws Error for a kind that the cluster does not have. */
+export async function itemOf(object: KubeObject, release: ReleaseName, context: Place): Promise<Item> {
   const annotations = {
     ...object.metadata.annotations,
     'meta.helm.sh/release-name': release.name,
@@ -44,7 +47,7 @@ interface Marks {
   readonly namespace: string
 }
 
-async function placed(object: KubeObject, { labels, namespace }: Marks, { client, signal }: ActionContext): Promise<Item> {
+async function placed(object: KubeObject, { labels, namespace }: Marks, { client, signal }: Place): Promise<Item> {
   const { namespaced } = await client.discovery.mapping(object, signal)
   const metadata = { ...object.metadata, ...(namespaced && { namespace: object.metadata.namespace || namespace }) }
   const desired = desiredObject({ ...object, metadata }, { namespaced, labels })

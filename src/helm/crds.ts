@@ -19,8 +19,15 @@ export interface CrdsOptions {
 
 /** @throws Error naming the CRD that is refused, or not established in time. */
 export async function applyCrds(desired: Desired, options: CrdsOptions, context: ActionContext): Promise<void> {
-  const { policy } = options
-  if (policy === 'Skip') return
+  if (options.policy === 'Skip') return
+  try {
+    await applyAll(desired, options, context)
+  } catch (error) {
+    throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+async function applyAll(desired: Desired, options: CrdsOptions, context: ActionContext): Promise<void> {
   const documents = await context.render.crds(desired)
   const others = documents.filter((document) => !isCrd(document)).map((document) => displayName(refOf(document)))
   if (others.length > 0) {

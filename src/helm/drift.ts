@@ -4,7 +4,6 @@
  * Source: internal/action/diff.go, internal/diff/summarize.go, fluxcd/pkg/ssa/jsondiff.
  */
 import { displayName, type Key, type KubeObject, keyText, type ObjectRef, refOf } from '../api/object.ts'
-import { desiredObject } from '../kube/normalize.ts'
 import { mapPooled } from '../kube/pool.ts'
 import { refusalText } from '../kube/refusal.ts'
 import { compareInstallOrder } from '../kube/stages.ts'
@@ -12,10 +11,11 @@ import type { Release } from '../lib/chart/index.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { diffJson, type Operation, withoutPointer } from '../lib/json-diff.ts'
+import { itemOf } from './apply.ts'
 import { compileIgnoreRules, isOptedOut } from './drift-rules.ts'
 import { manifestTask } from './manifest-task.ts'
 import type { Scope } from './scope.ts'
-import { claim, fieldManager } from './write.ts'
+import { claim, fieldManager, type Item } from './write.ts'
 
 /** One object that is not as it should be. */
 export interface Difference {
@@ -56,7 +56,7 @@ const requestsAtOnce = 8
  * @throws Error when that cannot be told, and nothing is known to have drifted.
  */
 export async function findDrift(release: Release, scope: Scope): Promise<Drift | undefined> {
-  const { context, ledger, right } = scope
+  const { client, context, ledger, right } = scope
   const { hr } = ledger
   const ignored = compileIgnoreRules(hr.spec.driftDetection?.ignore ?? [])
   const objects = await context.workers.run(manifestTask, { manifest: release.manifest }, { signal: context.signal })
@@ -65,11 +65,13 @@ export async function findDrift(release: Release, scope: Scope): Promise<Drift |
   const problems: string[] = []
   const differences = await mapPooled(objects, { limit: requestsAtOnce, signal: context.signal }, async (object) => {
     try {
-      const desired = await desiredOf(object, release, scope)
-      const name = displayName(refOf(desired))
+      const item = await itemOf(object, release, { client, signal: context.signal }).catch((error) => {
+        throw new Error(`failed to determine if ${object.kind} is namespace scoped: ${messageOf(error)}`, { cause: error })
+      })
+      const name = displayName(item.ref)
       const version = versions.get(name)
       if (version !== undefined && live.get(name) === version) return undefined
-      return await compare(desired, ignored(desired), { scope, versions })
+      return await compare(item, ignored(item.object), { scope, versions })
     } catch (error) {
       context.signal.throwIfAborted()
       problems.push(messageOf(error))
@@ -106,33 +108,17 @@ async function liveVersions(
   return new Map(items.map((item) => [displayName(refOf(item)), item.metadata.resourceVersion ?? '']))
 }
 
-/** The object with what Helm adds when it applies it. */
-async function desiredOf(object: KubeObject, release: Release, { client, context }: Scope): Promise<KubeObject> {
-  const { namespaced } = await client.discovery.mapping(object, context.signal).catch((error) => {
-    throw new Error(`failed to determine if ${object.kind} is namespace scoped: ${messageOf(error)}`, { cause: error })
-  })
-  const namespace = object.metadata.namespace || release.namespace
-  const annotations = {
-    ...object.metadata.annotations,
-    'meta.helm.sh/release-name': release.name,
-    'meta.helm.sh/release-namespace': release.namespace,
-  }
-  const placed = { ...object, metadata: { ...object.metadata, annotations, ...(namespaced && { namespace }) } }
-  return desiredObject(placed, { namespaced, labels: { 'app.kubernetes.io/managed-by': 'Helm' } })
-}
-
 interface Comparison {
   readonly scope: Scope
   readonly versions: Map<string, string>
 }
 
 async function compare(
-  desired: KubeObject,
+  { ref, object: desired }: Item,
   ignored: readonly string[],
   { scope, versions }: Comparison,
 ): Promise<Difference | undefined> {
   const { client, context } = scope
-  const ref = refOf(desired)
   if (isOptedOut(desired) || ignored.includes('')) return { ref, desired, what: 'excluded', patch: [] }
   const live = await client.find(ref, { signal: context.signal })
   if (live && isOptedOut(live)) return { ref, desired, what: 'excluded', patch: [] }

@@ -17,7 +17,7 @@ export async function test(context: ActionContext): Promise<Release> {
   try {
     const selects = ({ name }: { readonly name: string }) => isSelected(name, filters)
     const method = { serverSide: last.applyMethod === 'ssa' }
-    await runHooks('test', revision, { timeoutMs: timeoutMsOf(spec, 'test'), method, selects }, context)
+    await runHooks({ event: 'test', revision, timeoutMs: timeoutMsOf(spec, 'test'), method, selects }, context)
   } catch (error) {
     await revision.update()
     throw new ActionError(messageOf(error), { cause: error, release: revision.release })

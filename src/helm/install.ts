@@ -36,9 +36,7 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
   const given = spec.install ?? {}
   const method = installMethodOf(given)
   signal.throwIfAborted()
-  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context).catch((error) => {
-    throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
-  })
+  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context)
   const version = await nextVersion(context)
   const rendered = await render.release({
     desired,
@@ -104,7 +102,7 @@ async function perform({ revision, items, method }: Prepared, context: ActionCon
   const timeoutMs = timeoutMsOf(spec, 'install')
   const hooks = async (event: 'pre-install' | 'post-install') => {
     if (disableHooks) return
-    await runHooks(event, revision, { timeoutMs, method }, context).catch((error) => {
+    await runHooks({ event, revision, timeoutMs, method }, context).catch((error) => {
       throw new Error(`failed ${event}: ${messageOf(error)}`, { cause: error })
     })
   }

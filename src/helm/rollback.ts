@@ -79,14 +79,14 @@ async function perform(
   const timeoutMs = timeoutMsOf(spec, 'rollback')
   const before = await itemsOf(current.manifest, current, context)
   const after = await itemsOf(revision.release.manifest, revision.release, context)
-  if (!disableHooks) await runHooks('pre-rollback', revision, { timeoutMs, method }, context)
+  if (!disableHooks) await runHooks({ event: 'pre-rollback', revision, timeoutMs, method }, context)
   progress.step = 'apply'
   await applyItems(after, { ...method, before, created: cleanupOnFail ? progress.created : undefined }, context)
   await deleteLeft(missingFrom(before, after), context)
   await deleteRemains({ history, current }, after, context)
   progress.step = 'other'
   if (!disableWait) await untilReady(after, { timeoutMs, forJobs: !disableWaitForJobs }, context)
-  if (!disableHooks) await runHooks('post-rollback', revision, { timeoutMs, method }, context)
+  if (!disableHooks) await runHooks({ event: 'post-rollback', revision, timeoutMs, method }, context)
 }
 
 async function failed(

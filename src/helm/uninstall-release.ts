@@ -32,14 +32,14 @@ export async function uninstall(context: ActionContext): Promise<Release | undef
   const failures: string[] = []
   let cause: unknown
   try {
-    if (!disableHooks) await runHooks('pre-delete', revision, { timeoutMs, method }, context)
+    if (!disableHooks) await runHooks({ event: 'pre-delete', revision, timeoutMs, method }, context)
     await revision.update()
     await deleteObjects({ history, current: revision.release }, context, failures)
   } catch (error) {
     throw await undone(revision, error, context)
   }
   if (!disableHooks) {
-    await runHooks('post-delete', revision, { timeoutMs, method }, context).catch((error) => {
+    await runHooks({ event: 'post-delete', revision, timeoutMs, method }, context).catch((error) => {
       context.signal.throwIfAborted()
       failures.push(messageOf(error))
       cause = error

@@ -49,9 +49,7 @@ async function prepare(desired: Desired, context: ActionContext): Promise<Prepar
   const history = await storage.history(release.name)
   const { last, current } = lastAndCurrent(history, release.name)
   const method = methodOf(given, last)
-  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context).catch((error) => {
-    throw new Error(`failed to apply CustomResourceDefinitions: ${messageOf(error)}`, { cause: error })
-  })
+  await applyCrds(desired, { policy: given.crds ?? 'Create', method }, context)
   const reused = given.preserveValues ? reuse(desired, current) : { desired }
   const version = last.version + 1
   const rendered = await render.release({
@@ -128,7 +126,7 @@ async function perform(
   const timeoutMs = timeoutMsOf(spec, 'upgrade')
   const hooks = async (event: 'pre-upgrade' | 'post-upgrade') => {
     if (disableHooks) return
-    await runHooks(event, revision, { timeoutMs, method }, context).catch((error) => {
+    await runHooks({ event, revision, timeoutMs, method }, context).catch((error) => {
       throw new Error(`${event} hooks failed: ${messageOf(error)}`, { cause: error })
     })
   }
