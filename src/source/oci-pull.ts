@@ -1,6 +1,6 @@
 /** The heavy half of an OCIRepository's run, in a worker thread: asks the registry, pulls what is new, packs it into an archive. */
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -104,6 +104,7 @@ export function isPullError(error: unknown): error is PullError {
 const limits = { maxBytes: 1024 * 1024 * 1024, maxEntries: 200_000 }
 const longestAnnotations = 256 * 1024
 const longestIgnoreFile = 1024 * 1024
+const chunkBytes = 256 * 1024
 
 /** @throws PullError, the signal's reason. */
 export async function pullImage(input: PullInput, { signal }: TaskContext): Promise<PullOutput> {
@@ -217,14 +218,28 @@ function entriesOf(
   const patterns = sourcePatterns(ignoreFiles, ignore)
   return paths
     .filter((path) => !isIgnored(path, patterns))
-    .map((path) => ({
-      path,
-      executable: (statSync(join(directory, path)).mode & 0o100) !== 0,
-      get content() {
-        signal.throwIfAborted()
-        return readFileSync(join(directory, path))
-      },
-    }))
+    .map((path) => {
+      const file = join(directory, path)
+      const { size: sizeBytes, mode } = statSync(file)
+      return { path, executable: (mode & 0o100) !== 0, content: { sizeBytes, chunks: () => chunksOf(file, sizeBytes, signal) } }
+    })
+}
+
+/** However large a file is, little of it is held at a time. */
+function* chunksOf(file: string, sizeBytes: number, signal: AbortSignal): Iterable<Uint8Array> {
+  const descriptor = openSync(file, 'r')
+  try {
+    for (let left = sizeBytes; left > 0; ) {
+      signal.throwIfAborted()
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, left))
+      const size = readSync(descriptor, chunk)
+      if (size === 0) return
+      left -= size
+      yield chunk.subarray(0, size)
+    }
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 function ignoreText(directory: string, path: string): string {

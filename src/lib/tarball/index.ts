@@ -5,4 +5,4 @@
 
 export { type ExtractLimits, extractTarball } from './extract.ts'
 export { ArchiveError } from './path.ts'
-export { type TarballEntry, type WrittenTarball, writeTarball } from './write.ts'
+export { type FileContent, type TarballEntry, type WrittenTarball, writeTarball } from './write.ts'

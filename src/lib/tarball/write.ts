@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { Header, Pax } from 'tar'
-import { entryPath, refused } from './path.ts'
+import { ArchiveError, entryPath, refused } from './path.ts'
 
 /** One file of the tree. */
 export interface TarballEntry {
@@ -13,7 +13,14 @@ export interface TarballEntry {
   readonly path: string
   readonly executable: boolean
   /** Read once, when its turn to be written comes: a getter need not hold the bytes before. */
-  readonly content: Uint8Array
+  readonly content: Uint8Array | FileContent
+}
+
+/** What is too large to be held as a whole. */
+export interface FileContent {
+  readonly sizeBytes: number
+  /** Exactly that many bytes, piece by piece. */
+  chunks(): Iterable<Uint8Array>
 }
 
 export interface WrittenTarball {
@@ -74,13 +81,27 @@ function* archive(entries: Iterable<TarballEntry>): Iterable<Uint8Array> {
       directories.add(directory)
       yield* header({ path: `${directory}/`, type: 'Directory', mode: 0o750, size: 0 })
     }
-    const content = entry.content
-    yield* header({ path, type: 'File', mode: entry.executable ? 0o700 : 0o600, size: content.length })
-    yield content
-    yield Buffer.alloc(-content.length & (blockBytes - 1))
+    const { sizeBytes: size, chunks } = contentOf(entry)
+    yield* header({ path, type: 'File', mode: entry.executable ? 0o700 : 0o600, size })
+    yield* exactly(size, chunks(), path)
+    yield Buffer.alloc(-size & (blockBytes - 1))
     previous = path
   }
   yield endOfArchive
+}
+
+function contentOf({ content }: TarballEntry): FileContent {
+  return content instanceof Uint8Array ? { sizeBytes: content.length, chunks: () => [content] } : content
+}
+
+/** The header has told the size: other bytes would be taken for headers. @throws ArchiveError */
+function* exactly(size: number, chunks: Iterable<Uint8Array>, path: string): Iterable<Uint8Array> {
+  let missing = size
+  for (const chunk of chunks) {
+    missing -= chunk.length
+    yield chunk
+  }
+  if (missing !== 0) throw new ArchiveError(`${JSON.stringify(path)} has changed while it was read`)
 }
 
 /** A directory before what it holds, siblings by name: the order of a walk, because `/` sorts before every other character. */

@@ -48,6 +48,16 @@ describe('writeTarball', () => {
     ])
   })
 
+  it('writes a file in pieces as it writes it whole, and notices when it is not as large as told', async () => {
+    const pieces = [Buffer.alloc(300_000, 'a'), Buffer.alloc(1), Buffer.alloc(100_000, 'b')]
+    const inPieces = (sizeBytes: number) => [{ path: 'a', executable: false, content: { sizeBytes, chunks: () => pieces } }]
+    const whole = [{ path: 'a', executable: false, content: Buffer.concat(pieces) }]
+    expect(await writeTarball(join(folder, 'one'), inPieces(400_001))).toEqual(await writeTarball(join(folder, 'two'), whole))
+    for (const size of [400_000, 400_002])
+      await expect(writeTarball(join(folder, 'three'), inPieces(size))).rejects.toThrow('"a" has changed while it was read')
+    expect(readdirSync(folder).sort()).toEqual(['one', 'two'])
+  })
+
   it('names no time, file name or operating system in the gzip header', async () => {
     const file = join(folder, 'a.tar.gz')
     await writeTarball(file, [entry('a.yaml')])
