@@ -120,7 +120,7 @@ describe('an OCIRepository', () => {
     await cluster.until('ocirepository/account', isReady(`latest@${digest}`))
   })
 
-  it('tries again at once when a labelled Secret brings the login', async () => {
+  it('API-14 tries again at once when a labelled Secret brings the login', async () => {
     const digest = await pushArtifact(registry, 'apps/late', { files: { 'cm.yaml': configMap('a', 'b') }, tags: ['latest'] })
     await cluster.apply(ociRepository('late', { secretRef: { name: 'late' } }))
     const failed = await cluster.until('ocirepository/late', hasCondition('Ready', 'False', 'AuthenticationFailed'))

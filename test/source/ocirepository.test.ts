@@ -212,7 +212,7 @@ describe('an OCIRepository', () => {
 })
 
 describe('a reference', () => {
-  it('SRC-OCI-01 is a digest before a range, a range before a tag', async () => {
+  it('SRC-OCI-01 SRC-ART-03 is a digest before a range, a range before a tag', async () => {
     const repository = fresh()
     const first = await pushArtifact(registry, repository, { files: { v: '1.0.0' }, tags: ['1.0.0'] })
     await pushArtifact(registry, repository, { files: { v: '1.1.0' }, tags: ['1.1.0'] })

@@ -8,7 +8,7 @@ import type { RegistryCredentials } from './docker-config.ts'
 import { isOciError, OciError } from './errors.ts'
 import { authorize } from './login.ts'
 import { type Descriptor, imageOf, type Manifest, manifestOf } from './manifest.ts'
-import { isDigest } from './reference.ts'
+import { isDigest, isTag } from './reference.ts'
 import { type Received, type Request, Transport, type TransportOptions } from './transport.ts'
 
 export interface RegistryOptions extends TransportOptions {
@@ -26,6 +26,7 @@ const manifestTypes = [
 const longestManifest = 4 * 1024 * 1024
 const longestPage = 8 * 1024 * 1024
 const mostPages = 1_000
+const mostTags = 1_000_000
 /** How long TLS has before plain HTTP is tried beside it. Source: go-containerregistry's ping. */
 const headStartMs = 300
 
@@ -58,7 +59,8 @@ export class Registry implements AsyncDisposable {
       if (pages === mostPages) throw new OciError('tooLarge', `${what} has more than ${mostPages} pages`)
       const { body, headers }: Received = await this.#get({ repository, path, what }, { maxBytes: longestPage })
       const page = jsonOf(body, what)
-      if (Array.isArray(page.tags)) for (const tag of page.tags) if (typeof tag === 'string') found.push(tag)
+      if (Array.isArray(page.tags)) for (const tag of page.tags) if (typeof tag === 'string' && isTag(tag)) found.push(tag)
+      if (found.length > mostTags) throw new OciError('tooLarge', `${what} has more than ${mostTags} tags`)
       path = nextPage(headers.get('link'), path)
     }
     return found

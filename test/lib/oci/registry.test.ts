@@ -216,6 +216,17 @@ describe('what moves and what is forged', () => {
     expect(message).not.toMatch(/[\u0000-\u001f]/)
   })
 
+  it('does not take more tags than anybody has, nor what can be no tag', async () => {
+    const odd = JSON.stringify({ tags: ['v1', 1, '', '../x', 'x'.repeat(129), 'v2'] })
+    await using sane = await hostile(() => ({ body: odd }))
+    await using first = clientOf(sane)
+    expect(await first.tags('x')).toEqual(['v1', 'v2'])
+    const many = JSON.stringify({ tags: Array.from({ length: 600_000 }, (_, index) => `t${index}`) })
+    await using server = await hostile(() => ({ headers: { link: '</v2/x/tags/list>; rel="next"' }, body: many }))
+    await using client = clientOf(server)
+    expect((await failureOf(client.tags('x'))).message).toMatch(/has more than 1000000 tags$/)
+  })
+
   it('follows pages on the registry itself alone, and not for ever', async () => {
     let pages = 0
     await using server = await hostile(() => {
