@@ -31,28 +31,17 @@ const workTimeoutMs = 5 * 60_000
 /** @throws Stalled, Retryable, Waiting. */
 export async function chartFromRepository(run: ChartRun, cache: VersionCache): Promise<ChartBuild> {
   const repository = await existing(helmRepositoryKind, allHelmRepositories(run.context), run)
+  // Looked for first: where the index could not be had, its HelmRepository says why.
+  const artifact = isRegistry(repository) ? undefined : artifactOf(repository, run)
   const access = await accessOf(repository, run)
-  const found = isRegistry(repository)
-    ? await findVersion({ access }, run)
-    : await findIndexed(repository, access, { ...run, cache })
+  const found = artifact ? await findIndexed(artifact, access, { ...run, cache, repository }) : await findVersion({ access }, run)
   return pulled({ access }, found, run)
 }
 
-async function accessOf(repository: HelmRepository, { context }: ChartRun): Promise<HelmAccess> {
-  const { spec, metadata } = repository
-  if (isRegistry(repository) && !spec.secretRef && spec.provider && spec.provider !== 'generic') {
-    const what = `spec.provider ${spec.provider} of HelmRepository '${metadata.namespace}/${metadata.name}'`
-    throw new Stalled('UnsupportedField', `${what} is not implemented in this version: give it a spec.secretRef with the login`)
-  }
-  try {
-    normalizedUrl(spec.url)
-  } catch (error) {
-    throw stalled('FetchFailed', 'URLInvalid', `invalid Helm repository URL: ${messageOf(error)}`, { context })
-  }
-  if (isRegistry(repository) && !/^oci:/i.test(spec.url)) {
-    const message = `failed to construct Helm client: invalid OCI registry URL: ${normalizedUrl(spec.url)}`
-    throw stalled('FetchFailed', 'Failed', message, { context })
-  }
+async function accessOf(repository: HelmRepository, run: ChartRun): Promise<HelmAccess> {
+  const { context } = run
+  assertBuilt(repository)
+  assertAddress(repository, run)
   try {
     return await helmAccess(repository, context)
   } catch (error) {
@@ -61,13 +50,36 @@ async function accessOf(repository: HelmRepository, { context }: ChartRun): Prom
   }
 }
 
+/** @throws Stalled for a login that is not built yet. */
+function assertBuilt(repository: HelmRepository): void {
+  const { spec, metadata } = repository
+  if (!isRegistry(repository) || spec.secretRef || !spec.provider || spec.provider === 'generic') return
+  const what = `spec.provider ${spec.provider} of HelmRepository '${metadata.namespace}/${metadata.name}'`
+  throw new Stalled('UnsupportedField', `${what} is not implemented in this version: give it a spec.secretRef with the login`)
+}
+
+/** @throws Stalled */
+function assertAddress(repository: HelmRepository, { context }: ChartRun): void {
+  const invalid = (why: string) => stalled('FetchFailed', 'URLInvalid', `invalid Helm repository URL: ${why}`, { context })
+  let address: string
+  try {
+    address = normalizedUrl(repository.spec.url)
+  } catch (error) {
+    throw invalid(messageOf(error))
+  }
+  const isOci = address.startsWith('oci://')
+  if (isOci === isRegistry(repository)) return
+  if (isOci) throw invalid("'oci' URL scheme cannot be used with 'default' HelmRepository type")
+  const message = `failed to construct Helm client: invalid OCI registry URL: ${address}`
+  throw stalled('FetchFailed', 'Failed', message, { context })
+}
+
 /** What an index says does not change: it is the same artifact. */
 async function findIndexed(
-  repository: HelmRepository,
+  artifact: Artifact,
   access: HelmAccess,
-  { cache, ...run }: ChartRun & { readonly cache: VersionCache },
+  { cache, repository, ...run }: ChartRun & { readonly cache: VersionCache; readonly repository: HelmRepository },
 ): Promise<ChartVersion> {
-  const artifact = artifactOf(repository, run)
   if (!cache.isUsed) return findStored(artifact, access, run)
   const { chart, version = '' } = run.object.spec
   const key = JSON.stringify([artifact.digest, chart, version])

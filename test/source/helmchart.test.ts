@@ -345,6 +345,22 @@ describe('the source of a HelmChart', () => {
     expect(error?.message).toContain("spec.provider aws of HelmRepository 'apps/charts'")
   })
 
+  it('is waited for, and not logged in to, while it has no index', async () => {
+    await using world = await ChartWorld.create({})
+    const metadata = { namespace: 'apps', name: 'charts' }
+    const spec = { url: 'https://127.0.0.1:1/', secretRef: { name: 'none' } }
+    world.put({ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'HelmRepository', metadata, ...{ spec } })
+    expect((await world.run()).error).toMatchObject({ name: 'Waiting', reason: 'NoSourceArtifact' })
+  })
+
+  it('must not be a registry without saying so', async () => {
+    await using server = await shopServer('1.0.0')
+    await using world = await ChartWorld.create({})
+    await world.helmRepository(server, { url: 'oci://127.0.0.1:1/charts' })
+    const { error } = await world.run()
+    expect(error).toMatchObject({ name: 'Stalled', reason: 'URLInvalid' })
+  })
+
   it('must have an address that fits its type', async () => {
     await using world = await ChartWorld.create({})
     world.registry('https://127.0.0.1:1/charts')
