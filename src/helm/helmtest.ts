@@ -17,7 +17,9 @@ export async function test(context: ActionContext): Promise<Release> {
   try {
     const selects = ({ name }: { readonly name: string }) => isSelected(name, filters)
     const method = { serverSide: last.applyMethod === 'ssa' }
-    await runHooks({ event: 'test', revision, timeoutMs: timeoutMsOf(spec, 'test'), method, selects }, context)
+    // Whatever the releases wait by.
+    const patient = { ...context, spec: { ...spec, waitStrategy: { name: 'poller' } as const } }
+    await runHooks({ event: 'test', revision, timeoutMs: timeoutMsOf(spec, 'test'), method, selects }, patient)
   } catch (error) {
     await revision.update()
     throw new ActionError(messageOf(error), { cause: error, release: revision.release })
