@@ -10,11 +10,11 @@ export const crashLoop: Step = {
   smoke: true,
   async run(stage) {
     const crashing = yaml(crashingDeployment(stage.images.pods))
-    const delivery = await stage.deliver(name, { 'web.yaml': crashing }, { wait: true, timeout: '15s', retryInterval: '1h' })
+    const delivery = await stage.deliver(name, { 'web.yaml': crashing }, { wait: true, retryInterval: '1h' })
     const failed = await delivery.until(hasCondition('Ready', 'False', 'HealthCheckFailed'))
     const message = conditionOf(failed, 'Ready')?.message ?? ''
     stage.note(message)
-    assert.match(message, /Deployment\/crash-loop\/web status: 'InProgress'/)
+    assert.match(message, /Deployment\/crash-loop\/web status: 'Failed': ProgressDeadlineExceeded/)
     assert.match(message, /pod web-\w+-\w+: container web: (CrashLoopBackOff, )?exit code 7 \(Error\)/)
 
     await delivery.push({ 'web.yaml': yaml(webServer('web', stage.images.pods)) }, 'Mend it')
@@ -32,6 +32,10 @@ function crashingDeployment(image: string): object {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
     metadata: { name: 'web' },
-    spec: { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [container] } } },
+    spec: {
+      progressDeadlineSeconds: 5,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container] } },
+    },
   }
 }
