@@ -56,7 +56,8 @@ describe('a cluster that Flux works on', () => {
     await cluster.kubectl('apply', '--server-side', '--force-conflicts', '-k', folderOf('.'))
     for (const service of (await objectsOf('.')).filter(({ kind }) => kind === 'Service'))
       expect(await selectorOf(cluster, service.metadata.name)).toEqual((service as Service).spec.selector)
-    const { sluice } = (await startPods(cluster, controlPlane, 'default')).get('sluice') as Pod
+    await using pods = await startPods(cluster, controlPlane, 'default')
+    const { sluice } = pods.get('sluice') as Pod
     for (const loop of loops) await sluice.untilLog(({ lease }) => lease === `flux-system/${loop}-controller-leader-election`)
     expect(sluice.logs.filter(({ msg }) => msg === 'starting workers' || msg === 'reconciliation finished')).toEqual([])
 
@@ -165,7 +166,8 @@ describe('uninstalling', () => {
   it('as docs/install.md says leaves what was applied, and nothing of Sluice', { timeout }, async () => {
     await using setting = await open('uninstall', { controllerManager: true })
     const { cluster, controlPlane } = setting
-    const { sluice } = (await install(cluster, controlPlane, 'default')).get('sluice') as Pod
+    await using pods = await install(cluster, controlPlane, 'default')
+    const { sluice } = pods.get('sluice') as Pod
     await cluster.repository('app', { 'a.yaml': configMap('app') })
     await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
     await cluster.until('kustomization/app', isReady())
@@ -224,7 +226,8 @@ async function rebuilt(): Promise<string[]> {
   await using setting = await open('lost')
   const { cluster, controlPlane } = setting
   await cluster.repository('flux-system', files)
-  const { sluice } = (await install(cluster, controlPlane, 'default')).get('sluice') as Pod
+  await using pods = await install(cluster, controlPlane, 'default')
+  const { sluice } = pods.get('sluice') as Pod
   const inSystem = (manifest: Manifest): Manifest => ({ ...manifest, metadata: { ...manifest.metadata, ...system } })
   await cluster.apply(
     inSystem(cluster.gitRepository('flux-system')),

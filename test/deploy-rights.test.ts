@@ -11,7 +11,7 @@ import { type ChartServer, startChartServer } from './tools/chart-server.ts'
 import { type ControlPlane, startControlPlane } from './tools/control-plane.ts'
 import { objectsOf, ofKind } from './tools/deploy.ts'
 import type { SeenRequest } from './tools/fault-proxy.ts'
-import { install, type Pod } from './tools/installation.ts'
+import { install, type Pods } from './tools/installation.ts'
 import type { Repository } from './tools/repository.ts'
 
 interface Rule {
@@ -33,7 +33,7 @@ const loops = ['source', 'kustomize', 'helm', 'notification']
 
 let controlPlane: ControlPlane
 let cluster: Cluster
-let pods: ReadonlyMap<string, Pod>
+let pods: Pods
 let charts: ChartServer
 let webhook: Webhook
 let repository: Repository
@@ -49,6 +49,7 @@ beforeAll(async () => {
   await cluster.apply(...accounts())
 })
 afterAll(async () => {
+  await pods?.[Symbol.asyncDispose]()
   await cluster?.[Symbol.asyncDispose]()
   await webhook?.[Symbol.asyncDispose]()
   await charts?.[Symbol.asyncDispose]()

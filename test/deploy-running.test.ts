@@ -15,7 +15,8 @@ async function installed(name: string, overlay: Overlay) {
   const resources = new AsyncDisposableStack()
   const controlPlane = resources.use(await startControlPlane())
   const cluster = resources.use(await openCluster(controlPlane.kubeconfig, name, { whole: true }))
-  return { cluster, pods: await install(cluster, controlPlane, overlay), [Symbol.asyncDispose]: () => resources.disposeAsync() }
+  const pods = resources.use(await install(cluster, controlPlane, overlay))
+  return { cluster, pods, [Symbol.asyncDispose]: () => resources.disposeAsync() }
 }
 
 /** A source and a Kustomization of one ClusterRole, all of one name. */

@@ -5,13 +5,14 @@ import { connect } from '../src/kube/connect.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, type Manifest, openCluster } from './cluster/harness.ts'
 import { type ControlPlane, startControlPlane } from './tools/control-plane.ts'
 import { objectsOf } from './tools/deploy.ts'
-import { install, type Pod } from './tools/installation.ts'
+import { install, type Pod, type Pods } from './tools/installation.ts'
 import type { Repository } from './tools/repository.ts'
 
 const team = { namespace: 'team-a' }
 
 let controlPlane: ControlPlane
 let cluster: Cluster
+let pods: Pods
 let pod: Pod
 let repository: Repository
 
@@ -20,13 +21,14 @@ beforeAll(async () => {
   controlPlane = await startControlPlane({ controllerManager: true })
   cluster = await openCluster(controlPlane.kubeconfig, 'tenants', { whole: true })
   await cluster.until('clusterrole/admin', (role) => ((role as unknown as { rules?: unknown[] }).rules?.length ?? 0) > 0)
-  const pods = await install(cluster, controlPlane, 'multi-tenant')
+  pods = await install(cluster, controlPlane, 'multi-tenant')
   pod = pods.get('sluice') as Pod
   repository = await cluster.repository('apps', { 'app/a.yaml': configMap('app') })
   await cluster.apply(...(await tenant()))
   await cluster.until('kustomization/apps', isReady(), team)
 })
 afterAll(async () => {
+  await pods?.[Symbol.asyncDispose]()
   await cluster?.[Symbol.asyncDispose]()
   await controlPlane?.[Symbol.asyncDispose]()
 })

@@ -7,7 +7,7 @@ import { openLine } from '../cluster/faults.ts'
 import type { Cluster } from '../cluster/harness.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { type Deployment, flagsOf, folderOf, type Overlay, objectsOf, ofKind } from './deploy.ts'
-import type { FaultProxy, SeenRequest } from './fault-proxy.ts'
+import type { SeenRequest } from './fault-proxy.ts'
 import type { Sluice } from './sluice.ts'
 
 export interface Pod {
@@ -19,21 +19,26 @@ export interface Pod {
   readonly refused: readonly string[]
 }
 
+/** By the names of their Deployments. The processes end with their cluster, or before. */
+export interface Pods extends ReadonlyMap<string, Pod>, AsyncDisposable {}
+
 const namespace = 'flux-system'
 
-/** Applies an overlay and starts its pods, by the names of their Deployments. They end with the cluster. */
-export async function install(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<ReadonlyMap<string, Pod>> {
+/** Applies an overlay and starts its pods. */
+export async function install(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<Pods> {
   await cluster.kubectl('apply', '-k', folderOf(overlay))
   return startPods(cluster, controlPlane, overlay)
 }
 
 /** Starts the pods of an overlay that is applied. */
-export async function startPods(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<ReadonlyMap<string, Pod>> {
+export async function startPods(cluster: Cluster, controlPlane: ControlPlane, overlay: Overlay): Promise<Pods> {
   const deployments = ofKind<Deployment>(await objectsOf(overlay), 'Deployment')
+  await using starting = new AsyncDisposableStack()
   const pods = new Map<string, Pod>()
   for (const deployment of deployments.toSorted((a, b) => rankOf(a) - rankOf(b)))
-    pods.set(deployment.metadata.name, await startPod(cluster, controlPlane, deployment, pods))
-  return pods
+    pods.set(deployment.metadata.name, starting.use(await startPod(cluster, controlPlane, deployment, pods)))
+  const started = starting.move()
+  return Object.assign(pods, { [Symbol.asyncDispose]: () => started.disposeAsync() })
 }
 
 /** Those whose addresses others are told come first. */
@@ -47,7 +52,7 @@ async function startPod(
   controlPlane: ControlPlane,
   deployment: Deployment,
   others: ReadonlyMap<string, Pod>,
-): Promise<Pod> {
+): Promise<Pod & AsyncDisposable> {
   const { template } = deployment.spec
   const name = `${deployment.metadata.name}-0`
   const metadata = { ...template.metadata, name, namespace }
@@ -69,11 +74,16 @@ async function startPod(
     flags: { ...flags, ...(flags['events-addr'] !== undefined && events !== undefined && { 'events-addr': events }) },
     env: { RUNTIME_NAMESPACE: namespace, POD_NAME: name, ...(source !== undefined && { SOURCE_CONTROLLER_LOCALHOST: source }) },
   })
-  return { deployment, sluice, refused, requests: () => own(line.proxy) }
-}
-
-function own(proxy: FaultProxy): readonly SeenRequest[] {
-  return proxy.seen.filter(isOwn)
+  return {
+    deployment,
+    sluice,
+    refused,
+    requests: () => line.proxy.seen.filter(isOwn),
+    async [Symbol.asyncDispose]() {
+      await sluice.kill9()
+      await line[Symbol.asyncDispose]()
+    },
+  }
 }
 
 function isOwn({ headers }: SeenRequest): boolean {
