@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { KubeObject, ManagedFieldsEntry } from '../../src/api/object.ts'
 import { actions } from '../../src/helm/actions.ts'
+import { createAuthority } from '../tools/certificates.ts'
 import { configMap, type Files, failureOf, Stage, shop } from './helm-stage.ts'
 
 let stage: Stage
@@ -19,6 +20,37 @@ spec:
   selector: {matchLabels: {app: web}}
 ${spec}`
 
+/** Kinds with lists and unions of all sorts; the last one gets a CA from somebody else. */
+const others = (cronJob: string, rule: string, scaler: string, hooks: string) => `apiVersion: batch/v1
+kind: CronJob
+metadata: {name: '{{ .Release.Name }}'}
+spec:
+  schedule: "* * * * *"${cronJob}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: '{{ .Release.Name }}'}
+spec: {rules: [${rule}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: '{{ .Release.Name }}'}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: x}, ${scaler}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: '{{ .Release.Name }}'}
+webhooks:
+{{- range (list ${hooks}) }}
+  - name: {{ . }}.example.com
+    clientConfig: {service: {name: x, namespace: z}}
+    rules: [{apiGroups: [nowhere.example.com], apiVersions: [v1], operations: [CREATE], resources: [nothings]}]
+    sideEffects: None
+    admissionReviewVersions: [v1]
+    matchConditions: [{name: own, expression: 'true'}, {name: {{ . }}, expression: 'true'}]
+{{- end }}
+`
+
 /** A chart before and after a change to almost everything that is merged in a way of its own. */
 const before: Files = {
   ...shop,
@@ -33,6 +65,14 @@ const before: Files = {
         - {name: web, image: one, args: [a, b], env: [{name: KEPT, value: x}, {name: GONE, value: x}], ports: [{containerPort: 80}]}
         - {name: side, image: one}
 `),
+  'templates/others.yaml': others(
+    `
+  concurrencyPolicy: Forbid
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, tolerations: [{key: a}, {key: b}], containers: [{name: c, image: one, env: [{name: A, value: x}], volumeMounts: [{name: v, mountPath: /a}, {name: v, mountPath: /b, readOnly: true}]}], volumes: [{name: v, emptyDir: {medium: Memory}}], hostAliases: [{ip: 10.0.0.1, hostnames: [a, b]}]}}}}`,
+    '{host: a, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}, {path: /gone, pathType: Exact, backend: {service: {name: a, port: {number: 81}}}}]}}',
+    'maxReplicas: 5, minReplicas: 2, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]',
+    '"a" "b"',
+  ),
   'templates/service.yaml':
     "apiVersion: v1\nkind: Service\nmetadata: {name: '{{ .Release.Name }}', finalizers: [a.example.com/x, b.example.com/x]}\nspec: {selector: {app: web}, ports: [{name: http, port: 80}, {name: gone, port: 81}]}\n",
 }
@@ -49,12 +89,20 @@ const after: Files = {
         - {name: new, image: two}
         - {name: web, image: two, args: [b], env: [{name: NEW, value: x}, {name: KEPT, value: w}], ports: [{containerPort: 80}]}
 `),
+  'templates/others.yaml': others(
+    `
+  suspend: true
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, tolerations: [{key: b}], containers: [{name: c, image: one, env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], volumeMounts: [{name: v, mountPath: /b}]}], volumes: [{name: v, emptyDir: {sizeLimit: 1Gi}}], hostAliases: [{ip: 10.0.0.1, hostnames: [b]}, {ip: 10.0.0.2, hostnames: [c]}]}}}}`,
+    '{host: a, http: {paths: [{path: /new, pathType: Prefix, backend: {service: {name: a, port: {number: 80}}}}]}}',
+    'maxReplicas: 4, metrics: [{type: Resource, resource: {name: memory, target: {type: Utilization, averageUtilization: 60}}}]',
+    '"b" "c"',
+  ),
   'templates/service.yaml':
     "apiVersion: v1\nkind: Service\nmetadata: {name: '{{ .Release.Name }}', finalizers: [b.example.com/x]}\nspec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}]}\n",
 }
 
 /** What others change about the objects of a release. */
-async function meddle(name: string): Promise<void> {
+async function meddle(name: string, cert: string): Promise<void> {
   const spec = {
     replicas: 5,
     template: {
@@ -68,23 +116,39 @@ async function meddle(name: string): Promise<void> {
     },
   }
   await stage.cluster.kubectl('patch', 'deployment', name, '--type=strategic', '-p', JSON.stringify({ spec }))
+  const webhooks = [{ name: 'b.example.com', clientConfig: { caBundle: Buffer.from(cert).toString('base64') } }]
+  await stage.cluster.kubectl(
+    'patch',
+    'validatingwebhookconfiguration',
+    name,
+    '--type=strategic',
+    '-p',
+    JSON.stringify({ webhooks }),
+  )
+  await stage.cluster.kubectl('patch', 'hpa', name, '--type=merge', '-p', '{"spec": {"minReplicas": 3}}')
   await stage.cluster.kubectl('patch', 'configmap', name, '--type=merge', '-p', '{"data": {"foreign": "z", "v": "z"}}')
 }
 
 /** The objects of a release as they are, without what differs between two releases of one chart. */
 async function liveOf(name: string): Promise<unknown> {
   const objects = await Promise.all(
-    ['deployment', 'service', 'configmap'].map((kind) => stage.cluster.get(`${kind}/${name}`) as Promise<Live>),
+    ['deployment', 'service', 'configmap', 'cronjob', 'ingress', 'hpa', 'validatingwebhookconfiguration'].map(
+      (kind) => stage.cluster.get(`${kind}/${name}`) as Promise<Live>,
+    ),
   )
-  const texts = objects.map(({ metadata: { labels, finalizers, annotations }, spec, data }) =>
-    JSON.stringify({ labels, finalizers, annotations, spec, data })
+  const texts = objects.map(({ metadata: { labels, finalizers, annotations }, spec, data, webhooks }) =>
+    JSON.stringify({ labels, finalizers, annotations, spec, data, webhooks })
       .replaceAll(name, 'NAME')
       .replaceAll(/"(clusterIP|clusterIPs)":("[^"]*"|\[[^\]]*\]),/g, ''),
   )
   return texts.map((text) => JSON.parse(withoutOrigin(text)) as unknown)
 }
 
-type Live = KubeObject & { readonly metadata: { readonly finalizers?: readonly string[] }; readonly data?: unknown }
+type Live = KubeObject & {
+  readonly metadata: { readonly finalizers?: readonly string[] }
+  readonly data?: unknown
+  readonly webhooks?: unknown
+}
 
 /** Only we mark what a HelmRelease wrote. */
 function withoutOrigin(text: string): string {
@@ -104,7 +168,8 @@ describe('without server-side apply', () => {
     const { context, stored } = stage.scene('ours', plain)
     await actions.install(first, context)
     expect(await liveOf('ours')).toEqual(await liveOf('theirs'))
-    for (const name of ['theirs', 'ours']) await meddle(name)
+    const { ca } = await createAuthority()
+    for (const name of ['theirs', 'ours']) await meddle(name, ca)
     await stage.helm('upgrade', 'theirs', second.folder)
     // What is not said follows the revision before.
     await actions.upgrade(second, context)
