@@ -452,11 +452,14 @@ describe('redirects', () => {
       stolen.push(path)
       return { status: 401, headers: { 'www-authenticate': `Bearer realm="http://${thief.host}/token",service="s"` } }
     })
-    registry.fault = ({ headers, path }, response) =>
-      headers.authorization !== undefined && answer(response, 307, { location: `http://${thief.host}${path}` })
-    await using client = clientOf(registry, { credentials: login })
-    expect((await failureOf(client.manifest('apps/web', digest))).code).toBe('authentication')
-    expect(stolen).toEqual([`/v2/apps/web/manifests/${digest}`])
+    const path = `/v2/apps/web/manifests/${digest}`
+    for (const isAsked of [false, true]) {
+      registry.fault = ({ headers }, response) =>
+        (headers.authorization !== undefined || !isAsked) && answer(response, 307, { location: `http://${thief.host}${path}` })
+      await using client = clientOf(registry, { credentials: login })
+      expect((await failureOf(client.manifest('apps/web', digest))).code).toBe('authentication')
+      expect(stolen.splice(0)).toEqual([path])
+    }
   })
 
   it('F-OCI-06 lead away from TLS only for what a digest vouches for', async () => {
