@@ -83,7 +83,7 @@ const entry = struct<Entry>('ChartVersion', 'repo.ChartVersion', {
 const index = struct<Index>('IndexFile', 'repo.IndexFile', {
   apiVersion: { json: 'apiVersion', shape: text },
   generated: { json: 'generated', shape: time },
-  entries: { json: 'entries', shape: mapOf(listOf(pointerTo(entry)), 'repo.ChartVersions') },
+  entries: { json: 'entries', shape: mapOf({ ...listOf(pointerTo(entry)), type: 'repo.ChartVersions' }, 'repo.ChartVersions') },
   serverInfo: { json: 'serverInfo', shape: anything },
   publicKeys: { json: 'publicKeys', shape: listOf(text) },
   annotations: { json: 'annotations', shape: textMap() },

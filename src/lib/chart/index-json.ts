@@ -13,9 +13,15 @@ const noTime = '0001-01-01T00:00:00Z'
 
 /** The text of a stored index, piece by piece. Source: Go json.MarshalIndent of helm's repo.IndexFile. */
 export function* indexToJson(charts: Iterable<IndexedChart>, head: IndexHead = {}): Iterable<string> {
-  const { serverInfo = null, generated = noTime, publicKeys = [], annotations = new Map<string, string>() } = head
+  const {
+    apiVersion = 'v1',
+    serverInfo = null,
+    generated = noTime,
+    publicKeys = [],
+    annotations = new Map<string, string>(),
+  } = head
   yield `{${filled('serverInfo', jsonToValue(serverInfo), '', ',')}`
-  yield `\n  "apiVersion": "v1",\n  "generated": ${goJson(generated)},\n  "entries": {`
+  yield `\n  "apiVersion": ${goJson(apiVersion)},\n  "generated": ${goJson(generated)},\n  "entries": {`
   let separator = '\n'
   for (const [name, versions] of charts) {
     yield `${separator}    ${goJson(name)}: ${versions.length === 0 ? '[]' : '['}`

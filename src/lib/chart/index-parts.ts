@@ -134,7 +134,7 @@ function splitYaml(bytes: Buffer): { readonly head: string; readonly charts: rea
     } else if (isInside) {
       indent ||= depth
       if (depth < indent) throw unsplittable()
-      if (depth > indent || bytes[start + depth] === dash) continue
+      if (starts.length > 0 && (depth > indent || bytes[start + depth] === dash)) continue
       const name = nameOf(bytes.toString('utf8', start + depth, end).trimEnd())
       if (name === undefined || names.has(name)) throw unsplittable()
       names.add(name)

@@ -25,6 +25,7 @@ const maxIndexLength = 1024 * 1024 * 1024
 
 /** What an index says besides its charts. */
 export interface IndexHead {
+  readonly apiVersion?: string
   /** RFC 3339. */
   readonly generated?: string
   readonly serverInfo?: Json
@@ -48,6 +49,7 @@ export function readIndexText(text: string): { readonly head: IndexHead; readonl
   const charts = new Map([...(entries ?? [])].map(([name, versions]) => [name, (versions ?? []).flatMap(checkEntry)]))
   if (!apiVersion) throw new BuildError('no API version specified')
   const head = {
+    apiVersion,
     ...(generated !== undefined && { generated }),
     ...(serverInfo !== undefined && { serverInfo }),
     ...(publicKeys !== undefined && { publicKeys: publicKeys.map((key) => key ?? '') }),

@@ -42,6 +42,7 @@ describe('an index in parts', () => {
     ['with a mark at its beginning', `---\napiVersion: v1\nentries:\n  shop:\n${shop}`],
     ['with Windows line ends', `apiVersion: v1\nentries:\n  shop:\n${shop}`.replaceAll('\n', '\r\n')],
     ['with names in quotes', `apiVersion: v1\nentries:\n  "shop":\n${shop}  'bank':\n${shop}`],
+    ['of another version', `apiVersion: v2\nentries:\n  shop:\n${shop}`],
     ['without a line end', `apiVersion: v1\nentries:\n  shop:\n${shop}`.trimEnd()],
     [
       'with several lines of text',
@@ -78,6 +79,7 @@ describe('an index in parts', () => {
     ],
     ['charts without a list', 'apiVersion: v1\nentries:\n  shop:\n    name: shop\n'],
     ['entries twice', `apiVersion: v1\nentries:\n  shop:\n${shop}entries:\n  shop:\n${shop}`],
+    ['entries that are a list', 'apiVersion: v1\nentries:\n  - shop\n'],
     ['no charts', 'apiVersion: v1\n'],
     ['a page', '<html>\n'],
     ['broken JSON', '{"apiVersion":'],
@@ -143,8 +145,8 @@ describe('a stored index', () => {
     ]
   }
 }`)
-    expect(expected('apiVersion: v1\n')).toBe(
-      '{\n  "apiVersion": "v1",\n  "generated": "0001-01-01T00:00:00Z",\n  "entries": {}\n}',
+    expect(expected('apiVersion: v2\n')).toBe(
+      '{\n  "apiVersion": "v2",\n  "generated": "0001-01-01T00:00:00Z",\n  "entries": {}\n}',
     )
   })
 
