@@ -3,6 +3,8 @@
  * for what is applied, as another one. Nothing is refused, and no right is left over.
  */
 import { createHmac } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../src/api/object.ts'
 import { type Cluster, hasCondition, isReady, type Manifest, openCluster } from './cluster/harness.ts'
@@ -229,6 +231,33 @@ describe('the account of each loop', () => {
     const unused = rules.flatMap(rightsOf).filter((right) => !used.some((access) => isBy(right, access)))
     expect(unused).toEqual([])
   })
+})
+
+it('docs/security.md lists each right of each role, and what it is for', async () => {
+  const text = await readFile(join(import.meta.dirname, '../docs/security.md'), 'utf8')
+  const [, table = ''] = /^## What each right is for$.*?\n\|---[^\n]*\n((?:\|[^\n]*\n)+)/ms.exec(text) ?? []
+  const rows = table
+    .trim()
+    .split('\n')
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, 5)
+        .map((cell) => cell.trim()),
+    )
+  const objects = await objectsOf('split')
+  const roles = ['ClusterRole', 'Role']
+    .flatMap((kind) => ofKind<Role>(objects, kind))
+    .filter(({ metadata: { name } }) => !name.startsWith('flux-'))
+  const rules = roles.flatMap(({ metadata, rules }) =>
+    rules.map(({ apiGroups, resources, verbs }) => [
+      metadata.name,
+      apiGroups.map((group) => group || 'core').join(', '),
+      resources.join(', '),
+      verbs.join(', '),
+    ]),
+  )
+  expect(rows.toSorted()).toEqual(rules.toSorted())
 })
 
 /** The rules of all roles that are bound to an account, but for the one that allows everything. */
