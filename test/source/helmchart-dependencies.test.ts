@@ -9,6 +9,7 @@ import { closeThreads } from './world.ts'
 afterAll(closeThreads)
 
 interface Named {
+  readonly condition?: string
   readonly name: string
   readonly version: string
   readonly repository: string
@@ -158,6 +159,26 @@ describe('a dependency', () => {
     await one.gitRepository(shop([common, { ...common, alias: 'second' }]))
     await one.run()
     expect(await dependenciesOf(one)).toEqual(['common 1.0.0', 'second 1.0.0'])
+  })
+
+  it('F-HRP-07 cannot get a name from Chart.lock that leads elsewhere', async () => {
+    await using one = await world()
+    const dependency = { name: 'common', version: '1.x', repository: 'file://../common' }
+    const lock = { generated: '2026-01-01T00:00:00Z', digest: 'sha256:0', dependencies: [{ ...dependency, alias: '..' }] }
+    const files = shop([dependency], { 'common/Chart.yaml': chartFile('common', '1.2.3') })
+    await one.gitRepository({ ...files, 'shop/Chart.lock': JSON.stringify(lock) })
+    expect((await one.run()).error).toMatchObject({ reason: 'ChartPackageError' })
+    expect(one.status.artifact).toBeUndefined()
+  })
+
+  it('F-HRP-07 is added whatever its condition says, which stays in the chart', async () => {
+    await using one = await world()
+    const dependency = { name: 'common', version: '1.x', repository: 'file://../common', condition: 'common.enabled' }
+    const files = shop([dependency], { 'common/Chart.yaml': chartFile('common', '1.2.3') })
+    await one.gitRepository({ ...files, 'shop/values.yaml': 'common: {enabled: false}\n' })
+    await one.run()
+    expect(await dependenciesOf(one)).toEqual(['common 1.2.3'])
+    expect((await one.chart()).metadata.dependencies).toMatchObject([{ condition: 'common.enabled' }])
   })
 
   it.each([

@@ -28,7 +28,9 @@ export function packChart(chart: Chart): Buffer {
 
 function* filesOf(chart: Chart, prefix: string): Iterable<ChartFile> {
   const { metadata, lock, raw, schema, templates, files, dependencies } = chart
-  if (metadata.name.includes('/')) throw new BuildError(`chart.metadata.name ${quote(metadata.name)} is invalid`)
+  // The names of charts inside are part of paths, which must not lead out of the parent's.
+  if (metadata.name.includes('/') || metadata.name === '.' || metadata.name === '..')
+    throw new BuildError(`chart.metadata.name ${quote(metadata.name)} is invalid`)
   const base = `${prefix}${metadata.name}/`
   yield { name: `${base}Chart.yaml`, data: yamlOf(metadataJson(written(metadata))) }
   if (lock && metadata.apiVersion === 'v2') yield { name: `${base}Chart.lock`, data: yamlOf(lockJson(lock)) }

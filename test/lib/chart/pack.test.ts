@@ -86,6 +86,13 @@ describe('packChart', () => {
     expect(entriesOf(ours)).toEqual(entriesOf(await packedByHelm(files)))
   })
 
+  it.each(['.', '..', 'a/b'])('F-HRP-06 refuses a chart inside that is called %s', (name) => {
+    const common = loadChart(memoryTree([['Chart.yaml', head('common')]]))
+    const shop = loadChart(memoryTree([['Chart.yaml', head('shop')]]))
+    const inside = { ...common, metadata: { ...common.metadata, name } }
+    expect(() => packChart({ ...shop, dependencies: [inside] })).toThrow(`chart.metadata.name "${name}" is invalid`)
+  })
+
   it('refuses a schema that is no JSON', () => {
     const files = { 'Chart.yaml': head('shop'), 'values.schema.json': '{' }
     expect(() => packChart(loadChart(memoryTree(Object.entries(files))))).toThrow('invalid JSON in values.schema.json')
