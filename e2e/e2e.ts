@@ -1,6 +1,6 @@
 /**
  * `make e2e`: Sluice as its users run it, a pod of a real cluster. Each story is a step of e2e/steps.ts; the log shows each with its time,
- * the last line is `N passed, N failed`, and the exit code 0 only if none failed.
+ * the last line is `N skipped, N passed, N failed` (without the first where that is none), and the exit code 0 only if none failed.
  *
  *   --smoke        the short form
  *   --only TEXT    the steps whose title contains this text (installing is always done)
@@ -28,14 +28,14 @@ const resources = new AsyncDisposableStack()
 const interrupted = new Promise<'interrupted'>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve('interrupted'))
 })
-let passed = 0
-let failed = 0
+const counts = { skipped: 0, passed: 0, failed: 0 }
 const outcome = await Promise.race([main(), interrupted])
 if (outcome !== 'interrupted' && options.keep) await interrupted
 board[Symbol.dispose]()
 await resources.disposeAsync()
-process.stdout.write(`${passed} passed, ${failed} failed\n`)
-process.exit(outcome === 'interrupted' ? 130 : failed === 0 ? 0 : 1)
+const skipped = counts.skipped > 0 ? `${counts.skipped} skipped, ` : ''
+process.stdout.write(`${skipped}${counts.passed} passed, ${counts.failed} failed\n`)
+process.exit(outcome === 'interrupted' ? 130 : counts.failed === 0 ? 0 : 1)
 
 async function main(): Promise<void> {
   const stage = await setTheStage()
@@ -68,17 +68,19 @@ async function setTheStage(): Promise<Stage | undefined> {
 /** Runs one step, counts how it ended, and shows the cluster's state where it failed. */
 async function attempt<T>(title: Step['title'], cluster: Cluster | undefined, run: () => Promise<T>): Promise<T | undefined> {
   let result: T | undefined
+  let outcome: keyof typeof counts = 'passed'
   try {
     await board.step(title, async () => {
       result = await run().catch((error: unknown) => {
-        if (error instanceof Skipped) board.note(`skipped: ${error.message}`)
-        else throw error
+        if (!(error instanceof Skipped)) throw error
+        outcome = 'skipped'
+        board.note(`skipped: ${error.message}`)
         return undefined
       })
     })
-    passed++
+    counts[outcome]++
   } catch (error) {
-    failed++
+    counts.failed++
     board.say(error instanceof Error ? error.message : String(error))
     if (cluster) await printState(cluster, (line) => board.say(line)).catch((reason: unknown) => board.say(String(reason)))
   }
