@@ -4,6 +4,7 @@
  */
 import { displayName, type KubeObject } from '../api/object.ts'
 import { HealthError } from '../kube/applier.ts'
+import { causeInPods } from '../kube/pod-cause.ts'
 import { ApiError, ConnectionError } from '../kube/transport.ts'
 import { messageOf } from '../lib/errors.ts'
 import { isRecord } from '../lib/json.ts'
@@ -33,7 +34,8 @@ export async function untilReadyForHelm3(
       const unready = await firstUnready(waitedFor, failures, { ...context, signal })
       if (unready === undefined) return
       const leftMs = endMs - context.clock.monotonic()
-      if (leftMs <= 0) throw new HealthError(`timeout waiting for: [${unready}]`)
+      if (leftMs <= 0)
+        throw new HealthError(`timeout waiting for: [${await explained(unready, { client: context.client, signal })}]`)
       await pause(Math.min(pollMs, leftMs), context, signal)
     }
   })
@@ -41,8 +43,24 @@ export async function untilReadyForHelm3(
 
 type Reader = Pick<ActionContext, 'client' | 'signal'>
 
+interface Unready {
+  readonly item: Item
+  readonly why: string
+}
+
+const longestLookMs = 5_000
+
+/** With what ails its pods, where that can be seen. */
+async function explained({ item, why }: Unready, { client, signal }: Reader): Promise<string> {
+  const either = AbortSignal.any([signal, AbortSignal.timeout(longestLookMs)])
+  const causeOf = async () => causeInPods(client, await client.get(item.ref, { signal: either }), either)
+  const cause = await causeOf().catch(() => '')
+  signal.throwIfAborted()
+  return [`${displayName(item.ref)}: ${why}`, cause].filter(Boolean).join('; ')
+}
+
 /** In the order of the manifest; those behind it are looked at when it is ready. */
-async function firstUnready(items: readonly Item[], failures: Map<Item, number>, reader: Reader): Promise<string | undefined> {
+async function firstUnready(items: readonly Item[], failures: Map<Item, number>, reader: Reader): Promise<Unready | undefined> {
   for (const item of items) {
     const why = await readiness(item, reader).catch((error) => {
       const count = (failures.get(item) ?? 0) + 1
@@ -50,7 +68,7 @@ async function firstUnready(items: readonly Item[], failures: Map<Item, number>,
       if (count > mostFailures || !isPassing(error)) throw error
       return messageOf(error)
     })
-    if (why !== undefined) return `${displayName(item.ref)}: ${why}`
+    if (why !== undefined) return { item, why }
     failures.delete(item)
   }
   return undefined

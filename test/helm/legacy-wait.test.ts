@@ -30,6 +30,9 @@ function waiting(objects: readonly KubeObject[], options: { timeoutMs?: number; 
       return found
     },
     list: async ({ kind }: { kind: string }) => ({ items: live.filter((each) => each.kind === kind), resourceVersion: '1' }),
+    async *pages({ kind }: { kind: string }) {
+      yield { items: live.filter((each) => each.kind === kind) }
+    },
   } as unknown as Client
   const clock = new ManualClock()
   const { signal } = new AbortController()
@@ -223,6 +226,14 @@ describe('the wait strategy legacy', () => {
     replace(object('v1 Pod', { status: readyPod }))
     clock.advance(1)
     expect(await ended).toBe('ready')
+  })
+
+  it('says what ails the pods of what does not get ready', async () => {
+    const state = { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } }
+    const status = { containerStatuses: [{ name: 'main', ready: false, state }] }
+    const { ended, clock } = waiting([deployment({}), replicaSet(0), object('v1 Pod', { name: 'web-abc-1', status })])
+    clock.advance(6_000)
+    expect(await ended).toMatch(/0 of 3 pods are ready; pod web-abc-1: container main: .*ImagePullBackOff/)
   })
 
   it('does not wait for Jobs where it shall not', async () => {
