@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { createGzip } from 'node:zlib'
 import { run } from '../test/tools/processes.ts'
 import type { Say } from '../test/tools/tools.ts'
-import { baseImages, buildImage, saveImage } from './node/images.ts'
+import { baseImages, buildImage, ignoreFile, saveImage } from './node/images.ts'
 
 export interface Build {
   /** Name and tag: `localhost/sluice:e2e`. */
@@ -50,7 +50,8 @@ function dockerLike(name: 'docker' | 'podman'): Builder {
     name,
     async build({ image, context, dockerfile, args }) {
       const all = Object.entries({ ...environmentBases(), ...args }).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`])
-      await run(name, ['build', '--quiet', '--tag', image, '--file', dockerfile, ...all, context])
+      const ignore = name === 'podman' ? await ignoreFile(dockerfile) : []
+      await run(name, ['build', '--quiet', '--tag', image, '--file', dockerfile, ...ignore, ...all, context])
     },
     save: async (image, archive) => void (await run(name, ['save', '--output', archive, image])),
   }

@@ -28,7 +28,8 @@ export async function pauseArchive(say: Say): Promise<string> {
 export async function baseImages(say: Say): Promise<{ readonly build: string; readonly runtime: string }> {
   await providePackages(['buildah', 'mmdebstrap'], say)
   const { node, npm } = await nodeVersions()
-  const images = { build: `localhost/sluice-build-base:${node}`, runtime: `localhost/sluice-runtime-base:${node}` }
+  // The last number goes up when what is in them changes.
+  const images = { build: `localhost/sluice-build-base:${node}-1`, runtime: `localhost/sluice-runtime-base:${node}-1` }
   if (!(await hasImage(images.build))) {
     say(`making ${images.build} from Debian's packages and npm's`)
     const context = await temporaryDirectory('build-base')
@@ -73,14 +74,18 @@ async function buildFrom(text: string, image: string, context: string, say: Say)
 /** Builds a Dockerfile with buildah; layers are kept, so that what has not changed is not built again. */
 export async function buildImage({ image, context, dockerfile, args = {} }: Build, say: Say): Promise<void> {
   await providePackages(['buildah'], say)
-  // As docker does by itself.
-  const ignored = `${dockerfile}.dockerignore`
-  const ignore = (await exists(ignored)) ? ['--ignorefile', ignored] : []
   await buildah([
-    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...(await trust()), ...ignore],
+    ...['build', '--isolation', 'chroot', '--pull-never', '--layers', '--quiet', '--tag', image, ...(await trust())],
+    ...(await ignoreFile(dockerfile)),
     ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
     ...['--file', dockerfile, context],
   ])
+}
+
+/** The argument for a `<Dockerfile>.dockerignore`, which docker finds by itself. */
+export async function ignoreFile(dockerfile: string): Promise<string[]> {
+  const file = `${dockerfile}.dockerignore`
+  return (await exists(file)) ? ['--ignorefile', file] : []
 }
 
 /** Steps reach the package registries through the host's network, and trust whom the host trusts. */

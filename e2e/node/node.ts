@@ -49,9 +49,12 @@ export async function startNode(say: Say): Promise<LocalNode> {
 
   await using stack = new AsyncDisposableStack()
   const directory = await temporaryDirectory('node')
+  // Undone from the last to the first: what is left when every process has ended.
+  let cgroups = ''
+  stack.defer(() => removeCgroups(cgroups))
   const init = await enterNamespaces(directory, programs, stack)
   const addresses = await joinToHost(init, stack)
-  stack.defer(() => removeCgroups(addresses.name))
+  cgroups = addresses.name
   await configure(addresses, directory)
   await writeFile(join(directory, 'configured'), '')
 
@@ -168,6 +171,7 @@ async function configure(node: NodeAddresses, directory: string): Promise<void> 
 
 /** A killed process leaves its cgroup a little later. */
 async function removeCgroups(name: string): Promise<void> {
+  if (name === '') return
   const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' '))
   for (const [, mounted = '', type = ''] of mounts) {
     if (!type.startsWith('cgroup')) continue
