@@ -142,7 +142,7 @@ export class HttpClient implements AsyncDisposable {
       if (statusCode === 200) {
         const isPacked = compressed && /^(?:x-)?gzip$/i.test(String(headers['content-encoding']))
         const whole = await bounded(isPacked ? unpacked(body) : body, bound)
-        return { body: whole, ...(headers.etag && { validator: { address: url.href, etag: String(headers.etag) } }) }
+        return { body: whole, ...(isMark(headers.etag) && { validator: { address: url.href, etag: headers.etag } }) }
       }
       await body.dump()
       if (statusCode === 304 && etag !== undefined) return undefined
@@ -156,6 +156,11 @@ export class HttpClient implements AsyncDisposable {
       throw new HttpError(isTlsError(error) ? 'tls' : 'other', `failed to fetch ${shown(url)} : ${why}`, { cause: error })
     }
   }
+}
+
+/** Whether an ETag is one: what else a server says there is not sent back to it. */
+function isMark(etag: unknown): etag is string {
+  return typeof etag === 'string' && /^(?:W\/)?"[\x21\x23-\x7e]{0,256}"$/.test(etag)
 }
 
 function isHttp(url: URL | null): url is URL {

@@ -89,9 +89,9 @@ describe('a HelmRepository', () => {
   it('asks a server that marks its answers whether there is anything new', async () => {
     await using server = await startChartServer()
     server.breakWith(({ headers }) =>
-      headers['if-none-match'] === server.revision()
+      headers['if-none-match'] === `"${server.revision()}"`
         ? { status: 304 }
-        : { status: 200, body: server.index(), headers: { etag: server.revision() } },
+        : { status: 200, body: server.index(), headers: { etag: `"${server.revision()}"` } },
     )
     await using one = await world(server)
     await one.run()
@@ -368,6 +368,39 @@ describe('what is wrong with an index', () => {
     await using one = await world(server)
     expect((await one.run()).error).toBeUndefined()
     expect(parseIndex(await storedText(one)).get('shop')).toHaveLength(2)
+  })
+
+  it.each([
+    ['lists in lists, in JSON', `{"apiVersion":"v1","entries":${'['.repeat(300_000)}${']'.repeat(300_000)}}`],
+    ['lists in lists, in YAML', `apiVersion: v1\nentries: ${'['.repeat(100_000)}${']'.repeat(100_000)}\n`],
+    ['maps in maps', `apiVersion: v1\nentries: ${'{a: '.repeat(50_000)}${'}'.repeat(50_000)}\n`],
+    [
+      'aliases that grow',
+      `apiVersion: v1\na0: &a0 [x]\n${Array.from({ length: 40 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}]\n`).join('')}entries: *a40\n`,
+    ],
+    ['bytes that are no text', Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7) % 256))],
+    ['nothing but zeros', Buffer.alloc(100_000)],
+  ])('is told in time when somebody means harm: %s', async (_, index) => {
+    await using server = await startChartServer()
+    server.setIndex(index)
+    await using one = await world(server)
+    const { error } = await one.run()
+    expect(error).toMatchObject({ name: 'Retryable', reason: 'IndexationFailed' })
+    expect(error?.message.length).toBeLessThan(2000)
+  })
+
+  it('is none when charts have names that mean something to JavaScript', async () => {
+    await using server = await startChartServer()
+    const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty']
+    const entry = (name: string) => [{ apiVersion: 'v2', name, version: '1.0.0', urls: ['a.tgz'] }]
+    const json = `{"apiVersion":"v1","entries":{${names.map((name) => `"${name}":${JSON.stringify(entry(name))}`).join(',')}}}`
+    await using one = await world(server)
+    for (const index of [json, `# YAML\n${json}`]) {
+      server.setIndex(index)
+      expect((await one.run()).error).toBeUndefined()
+      const stored = parseIndex(await storedText(one))
+      for (const name of names) expect(stored.get(name)).toMatchObject([{ name, version: '1.0.0' }])
+    }
   })
 
   it.each([

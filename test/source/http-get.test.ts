@@ -195,6 +195,13 @@ describe('a download', () => {
     expect(await client.getText(`${own.url}index.yaml`, bound, first?.validator)).toBeUndefined()
     expect(await client.getText(`${own.url}other.yaml`, bound, first?.validator)).toMatchObject({ body: Buffer.from('text') })
   })
+
+  it.each(['no quotes', `"${'x'.repeat(300)}"`, '"é"', ''])('takes %j for no mark of an answer', async (etag) => {
+    await using own = await startChartServer()
+    own.breakWith(() => ({ status: 200, body: 'text', headers: { etag } }))
+    await using client = new HttpClient(access(own.url), never)
+    expect(await client.getText(`${own.url}index.yaml`, bound)).toEqual({ body: Buffer.from('text') })
+  })
 })
 
 describe('proxies of the environment', () => {
