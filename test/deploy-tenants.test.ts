@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { KubeObject } from '../src/api/object.ts'
 import { connect } from '../src/kube/connect.ts'
+import { messageOf } from '../src/lib/errors.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, type Manifest, openCluster } from './cluster/harness.ts'
 import { type ControlPlane, startControlPlane } from './tools/control-plane.ts'
 import { objectsOf } from './tools/deploy.ts'
@@ -135,6 +136,15 @@ describe('a tenant', () => {
     await cluster.apply(kustomization('remote'))
     await cluster.until('kustomization/remote', hasCondition('Ready', 'False', 'BuildFailed', 'remote'), team)
   })
+})
+
+it.each([
+  ['team-a', 'yes'],
+  ['default', 'no'],
+])('what an account may do in the namespace %s is told by kubectl, as docs/security.md says', async (namespace, answer) => {
+  const { kubectl } = cluster
+  const asked = kubectl('auth', 'can-i', 'create', 'configmaps', '-n', namespace, '--as=system:serviceaccount:team-a:team-a')
+  expect((await asked.catch(messageOf)).trim()).toMatch(new RegExp(`(^|: )${answer}$`))
 })
 
 describe('those who run the cluster', () => {
