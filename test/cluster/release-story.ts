@@ -4,7 +4,7 @@ import type { ChartContent } from '../tools/chart-server.ts'
 import { run } from '../tools/processes.ts'
 import { findTool } from '../tools/tools.ts'
 import { watchObjects } from '../tools/watch.ts'
-import { type Claim, type Cluster, conditionOf, hasCondition, isReady, type Live, type Manifest } from './harness.ts'
+import { type Claim, type Cluster, conditionOf, hasCondition, isReady, type Manifest } from './harness.ts'
 
 export interface Repository {
   /** The HelmRepository `stack` and what it needs. */
@@ -25,24 +25,27 @@ data:
   retention: {{ .Values.retention | quote }}
   alerts: {{ .Values.alerts | quote }}
 `,
-  'templates/tests/ping.yaml': `apiVersion: v1
-kind: Pod
-metadata:
-  name: '{{ .Release.Name }}-ping'
-  annotations: {helm.sh/hook: test}
-spec:
-  restartPolicy: Never
-  automountServiceAccountToken: false
-  containers: [{name: ping, image: registry.example.com/ping:1}]
-`,
+  'templates/tests/ping.yaml': hookPod('ping', 'test'),
 }
 
-/** With a Service that no API server accepts. */
+/** Its objects are there already when it fails. */
 const badFiles: ChartContent = {
   ...files,
   'templates/extra.yaml': "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-extra'}\n",
-  'templates/service.yaml':
-    "apiVersion: v1\nkind: Service\nmetadata: {name: '{{ .Release.Name }}-web'}\nspec: {ports: [{port: 0}]}\n",
+  'templates/migrate.yaml': hookPod('migrate', 'post-upgrade'),
+}
+
+function hookPod(name: string, event: string): string {
+  return `apiVersion: v1
+kind: Pod
+metadata:
+  name: '{{ .Release.Name }}-${name}'
+  annotations: {helm.sh/hook: ${event}}
+spec:
+  restartPolicy: Never
+  automountServiceAccountToken: false
+  containers: [{name: main, image: registry.example.com/${name}:1}]
+`
 }
 
 const retries = 3
@@ -104,7 +107,7 @@ export async function followRange(cluster: Cluster, { manifests, publish, announ
   const history = async (): Promise<Entry[]> => JSON.parse(await helm('history', 'stack', '-o', 'json'))
   const config = async () => (await cluster.get('configmap/stack-config', inTarget)).data
   const good = { replicas: '3', retention: '30d', alerts: 'true', patched: 'yes' }
-  await using _tests = endTests(cluster, namespace)
+  await using _pods = endPods(cluster, namespace)
 
   for (const version of ['49.9.0', '50.1.0', '50.0.0', '51.0.0-rc.1']) await publish(version, files)
   await cluster.apply(...manifests, ...release(cluster))
@@ -116,13 +119,13 @@ export async function followRange(cluster: Cluster, { manifests, publish, announ
 
   await publish('50.2.0', badFiles)
   await announce()
-  const failed = await cluster.until('hr/monitoring', hasCondition('Stalled', 'True', 'RetriesExceeded'))
-  expect(failed.status).toMatchObject({ upgradeFailures: retries + 1, lastAttemptedRevision: '50.2.0' })
-  expect(conditionOf(failed, 'Stalled')?.message).toBe(`Failed to upgrade after ${retries + 1} attempt(s)`)
-  expect(conditionOf(failed, 'Remediated')).toMatchObject({ status: 'True', reason: 'RollbackSucceeded' })
+  const stalled = await cluster.until('hr/monitoring', hasCondition('Stalled', 'True', 'RetriesExceeded'))
+  expect(stalled.status).toMatchObject({ upgradeFailures: retries + 1, lastAttemptedRevision: '50.2.0' })
+  expect(conditionOf(stalled, 'Stalled')?.message).toBe(`Failed to upgrade after ${retries + 1} attempt(s)`)
+  expect(conditionOf(stalled, 'Remediated')).toMatchObject({ status: 'True', reason: 'RollbackSucceeded' })
   const told = (await cluster.events('hr/monitoring')).filter(({ reason }) => reason === 'UpgradeFailed')
-  expect(told[0]?.message).toContain('stack-web')
-  expect(told[0]?.message).toContain('spec.ports[0].port')
+  expect(told[0]?.message).toContain('stack-migrate')
+  expect(told[0]?.message).toContain('exit code 3')
   expect(await config()).toEqual({ version: '50.1.0', ...good })
   await cluster.untilGone('configmap/stack-extra', inTarget)
   const rolledBack = await history()
@@ -152,25 +155,18 @@ function suspend(cluster: Cluster, isSuspended: boolean): Promise<string> {
   return cluster.kubectl('patch', 'hr/monitoring', '--type=merge', '-p', JSON.stringify({ spec: { suspend: isSuspended } }))
 }
 
-/** What a kubelet would do: the pods of tests come to a good end. */
-function endTests({ kubeconfig, kubectl }: Cluster, namespace: string): AsyncDisposable {
+/** What a kubelet would do: the pods of tests come to a good end, those of other hooks fail. */
+function endPods({ kubeconfig, kubectl }: Cluster, namespace: string): AsyncDisposable {
   const stopping = new AbortController()
-  const isTest = ({ metadata, status }: Live) => metadata.annotations?.['helm.sh/hook'] === 'test' && status?.phase !== 'Succeeded'
   const ending = (async () => {
     for await (const { type, object } of watchObjects('pods', { kubeconfig, namespace }, stopping.signal)) {
-      if (type === 'DELETED' || !isTest(object)) continue
-      const patch = JSON.stringify({ metadata: { uid: object.metadata.uid }, status: { phase: 'Succeeded' } })
+      if (type === 'DELETED' || object.status?.phase !== 'Pending') continue
+      const { name, uid, annotations } = object.metadata
+      const status = annotations?.['helm.sh/hook'] === 'test' ? { phase: 'Succeeded' } : failed
+      const patch = JSON.stringify({ metadata: { uid }, status })
+      const args = [name, ...inNamespace(namespace), '--subresource=status', '--type=merge', '-p', patch]
       // One that is gone meanwhile has another after it.
-      await kubectl(
-        'patch',
-        'pod',
-        object.metadata.name,
-        ...inNamespace(namespace),
-        '--subresource=status',
-        '--type=merge',
-        '-p',
-        patch,
-      ).catch(() => {})
+      await kubectl('patch', 'pod', ...args).catch(() => {})
     }
   })()
   return {
@@ -179,4 +175,18 @@ function endTests({ kubeconfig, kubectl }: Cluster, namespace: string): AsyncDis
       await ending
     },
   }
+}
+
+const failed = {
+  phase: 'Failed',
+  containerStatuses: [
+    {
+      name: 'main',
+      image: 'registry.example.com/migrate:1',
+      imageID: '',
+      ready: false,
+      restartCount: 0,
+      state: { terminated: { exitCode: 3, reason: 'Error' } },
+    },
+  ],
 }
