@@ -207,9 +207,10 @@ function warnOnce(log: Logger): (warning: string) => void {
 function loopsOf(environment: Environment, appliers: Appliers): AnyLoop[] {
   const { flags, metrics } = environment
   const loops: AnyLoop[] = []
-  if (flags.controllers.includes('source')) loops.push(anyLoop(gitRepositoryLoop), anyLoop(helmRepositoryLoop()))
-  if (flags.controllers.includes('source')) loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
-  if (flags.controllers.includes('source')) loops.push(anyLoop(ociRepositoryLoop))
+  if (flags.controllers.includes('source')) {
+    loops.push(anyLoop(gitRepositoryLoop), anyLoop(ociRepositoryLoop), anyLoop(helmRepositoryLoop()))
+    loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
+  }
   if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
   if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop(helmParts(environment))))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
