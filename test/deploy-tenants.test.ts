@@ -4,6 +4,7 @@ import type { KubeObject } from '../src/api/object.ts'
 import { connect } from '../src/kube/connect.ts'
 import { messageOf } from '../src/lib/errors.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, type Manifest, openCluster } from './cluster/harness.ts'
+import { startChartServer } from './tools/chart-server.ts'
 import { type ControlPlane, startControlPlane } from './tools/control-plane.ts'
 import { objectsOf } from './tools/deploy.ts'
 import { install, type Pod, type Pods } from './tools/installation.ts'
@@ -137,6 +138,40 @@ describe('a tenant', () => {
     await cluster.until('kustomization/remote', hasCondition('Ready', 'False', 'BuildFailed', 'remote'), team)
   })
 })
+
+describe('a tenant with Helm', () => {
+  it('UC-23 SEC-01 has its release installed in its own namespace, and is refused another one', async () => {
+    await using charts = await startChartServer()
+    const template = (namespace: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: released, namespace: ${namespace}}\n`
+    charts.publish('own', '1.0.0', { 'templates/a.yaml': template('team-a') })
+    charts.publish('stolen', '1.0.0', { 'templates/a.yaml': template('default') })
+    const url = { url: charts.url, interval: '10m' }
+    const source = {
+      apiVersion: 'source.toolkit.fluxcd.io/v1',
+      kind: 'HelmRepository',
+      metadata: { name: 'charts', ...team },
+      spec: url,
+    }
+    await cluster.apply(source, release('own', 'own'), release('stolen', 'stolen'), release('nobody', 'own', {}))
+    await cluster.until('helmrelease/own', isReady(), team)
+    await cluster.get('configmap/released', team)
+    const stolen = await cluster.until('helmrelease/stolen', hasCondition('Ready', 'False', 'InstallFailed'), team)
+    expect(conditionOf(stolen, 'Ready')?.message).toMatch(
+      /team-a:team-a" cannot \w+ resource "configmaps" .* in the namespace "default"/,
+    )
+    await cluster.until('helmrelease/nobody', hasCondition('Ready', 'False', undefined, 'cannot impersonate'), team)
+    await cluster.kubectl('delete', 'helmrelease', 'own', '--namespace', team.namespace, '--timeout=30s')
+    await cluster.untilGone('configmap/released', team)
+    expect(pod.refused).toEqual([])
+  })
+})
+
+/** A HelmRelease in the tenant's namespace. */
+function release(name: string, chart: string, identity: object = { serviceAccountName: 'team-a' }): Manifest {
+  const sourceRef = { kind: 'HelmRepository', name: 'charts' }
+  const spec = { interval: '10m', timeout: '30s', chart: { spec: { chart, sourceRef } }, ...identity }
+  return { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease', metadata: { name, ...team }, spec }
+}
 
 it.each([
   ['team-a', 'yes'],
