@@ -2,6 +2,7 @@
 
 import { BuildError } from '../errors.ts'
 import { quote } from '../gotemplate/strconv.ts'
+import { compareText } from '../gotemplate/value.ts'
 import type { Json } from '../json.ts'
 import { formatFloat, type Node, parseNodes } from '../yaml/index.ts'
 import { readYaml, typeMismatch } from './yaml.ts'
@@ -147,6 +148,7 @@ export function textMap(of: Shape<string> = text): Shape<ReadonlyMap<string, str
 /** A struct: the name and the type of it, and its fields by their name here. */
 export function struct<T extends object>(name: string, type: string, fields: Fields<T>): Shape<Partial<T>> {
   const keys = Object.keys(fields) as (keyof T & string)[]
+  const exact = new Map(keys.map((key) => [fields[key].json, key]))
   return {
     type,
     read(json, place, previous) {
@@ -154,8 +156,8 @@ export function struct<T extends object>(name: string, type: string, fields: Fie
       if (typeof json !== 'object' || Array.isArray(json)) throw mismatch(json, this, place)
       const record: Partial<T> = { ...previous }
       // In the order in which json.Marshal has written them: the first fault is the one that is told.
-      for (const given of Object.keys(json).sort(byBytes)) {
-        const key = keys.find((key) => fields[key].json === given) ?? keys.find((key) => equalFold(fields[key].json, given))
+      for (const given of Object.keys(json).sort(compareText)) {
+        const key = exact.get(given) ?? keys.find((key) => equalFold(fields[key].json, given))
         if (key === undefined) place.unknown?.push(given)
         if (key === undefined) continue
         const { json: field, shape, embedded = [] } = fields[key]
@@ -175,10 +177,6 @@ export function pointerTo<T extends object>(of: Shape<T>): Shape<T> {
     type: `*${of.type}`,
     read: (json, place, previous) => (json === null ? undefined : of.read(json, place, previous ?? ({} as T))),
   }
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 function equalFold(a: string, b: string): boolean {

@@ -19,6 +19,9 @@ const exactText: Shape<string> = {
   },
 }
 
+/** How Go writes times, and so do most indexes. */
+const canonical = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{0,8}[1-9])?(?:Z|[+-](?!00:00)\d\d:\d\d)$/
+
 /** RFC 3339, in the form in which Go writes it. */
 const time: Shape<string> = {
   type: 'time.Time',
@@ -26,7 +29,8 @@ const time: Shape<string> = {
     if (json === null) return previous
     if (typeof json !== 'string') throw new BuildError(`${decoding}Time.UnmarshalJSON: input is not a JSON string`)
     try {
-      return formatTime(parseTime('2006-01-02T15:04:05Z07:00', json, utc), rfc3339Nano)
+      const moment = parseTime('2006-01-02T15:04:05Z07:00', json, utc)
+      return canonical.test(json) ? json : formatTime(moment, rfc3339Nano)
     } catch (error) {
       throw new BuildError(decoding + messageOf(error), {}, { cause: error })
     }

@@ -3,6 +3,7 @@
  * whole. The YAML must have the form in which programs write it: block style, one key a line, nothing shared between charts.
  */
 import { BuildError } from '../errors.ts'
+import { compareText } from '../gotemplate/value.ts'
 import { isRecord } from '../json.ts'
 import { type IndexEntry, type IndexHead, readIndexText, sortVersions } from './repository.ts'
 
@@ -28,7 +29,7 @@ export function indexParts(index: Uint8Array): IndexParts {
 /** As `indexParts`, of an index in any form, which is read in one go. @throws BuildError in Helm's words. */
 export function wholeIndex(text: string): IndexParts {
   const { head, charts } = readIndexText(text)
-  const sorted = [...charts].sort(([a], [b]) => byBytes(a, b))
+  const sorted = [...charts].sort(([a], [b]) => compareText(a, b))
   return { head, charts: sorted.map(([name, versions]) => [name, sortVersions(versions)]) }
 }
 
@@ -46,7 +47,7 @@ function partsOfJson(bytes: Buffer): IndexParts {
 }
 
 function* chartsOfJson(entries: Readonly<Record<string, unknown>>): Iterable<IndexedChart> {
-  for (const name of Object.keys(entries).sort(byBytes)) yield chartOf(name, [JSON.stringify({ [name]: entries[name] })])
+  for (const name of Object.keys(entries).sort(compareText)) yield chartOf(name, [JSON.stringify({ [name]: entries[name] })])
 }
 
 function readJson(bytes: Buffer): Readonly<Record<string, unknown>> {
@@ -65,7 +66,7 @@ function partsOfYaml(bytes: Buffer): IndexParts {
 }
 
 function* chartsOfYaml(bytes: Buffer, charts: readonly Part[]): Iterable<IndexedChart> {
-  for (const part of charts.toSorted((a, b) => byBytes(a.name, b.name))) yield chartOf(part.name, portions(bytes, part))
+  for (const part of charts.toSorted((a, b) => compareText(a.name, b.name))) yield chartOf(part.name, portions(bytes, part))
 }
 
 /** Reads `entries` of an index with this chart alone, in portions. @throws BuildError when another one is in there. */
@@ -169,8 +170,4 @@ function* linesOf(bytes: Buffer): Iterable<{ readonly start: number; readonly de
 
 function unsplittable(): BuildError {
   return new BuildError('the index does not have the form in which programs write it')
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
