@@ -4,7 +4,7 @@ import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ControlPlane, startControlPlane } from '../test/tools/control-plane.ts'
 import { installCrds } from '../test/tools/crds.ts'
-import { freePort, hasExited, kill, startProcess } from '../test/tools/processes.ts'
+import { freePort, hasExited, kill, startProcess, usage } from '../test/tools/processes.ts'
 import type { Builder } from './builder.ts'
 import { buildah, buildahCommand } from './node/images.ts'
 
@@ -12,6 +12,8 @@ export interface StartTime {
   /** Milliseconds from the start of the process to the first answer, and to `/readyz` being 200. */
   readonly alive: number
   readonly ready: number
+  /** Milliseconds of processor time until then, which other work on the machine does not change. */
+  readonly processor: number
 }
 
 const rounds = 5
@@ -24,7 +26,8 @@ export async function measureStart(builder: Builder, image: string): Promise<Sta
   await controlPlane.kubectl('create', 'namespace', 'flux-system')
   const times: StartTime[] = []
   for (let round = 0; round < rounds; round++) times.push(await startOnce(builder, image, controlPlane))
-  return { alive: median(times.map(({ alive }) => alive)), ready: median(times.map(({ ready }) => ready)) }
+  const middle = (name: keyof StartTime) => median(times.map((time) => time[name]))
+  return { alive: middle('alive'), ready: middle('ready'), processor: middle('processor') }
 }
 
 async function startOnce(builder: Builder, image: string, { kubeconfig }: ControlPlane): Promise<StartTime> {
@@ -39,8 +42,8 @@ async function startOnce(builder: Builder, image: string, { kubeconfig }: Contro
     const now = Date.now()
     if (status !== undefined) alive ??= now
     if (status === 200 && alive !== undefined) {
-      const startedAt = await startOf(own)
-      return { alive: alive - startedAt, ready: now - startedAt }
+      const { startedAt, cpuSeconds } = await processWith(own)
+      return { alive: alive - startedAt, ready: now - startedAt, processor: cpuSeconds * 1000 }
     }
     if (performance.now() > deadline || container.hasEnded()) {
       throw new Error(`a container of ${image} did not become ready: ${container.said()}`)
@@ -78,8 +81,8 @@ async function startContainer({ name }: Builder, image: string, kubeconfig: stri
   }
 }
 
-/** When the node with this argument was started, in milliseconds since the epoch, to 10. */
-async function startOf(argument: string): Promise<number> {
+/** When the node with this argument was started, in milliseconds since the epoch, to 10, and what it has used. */
+async function processWith(argument: string): Promise<{ readonly startedAt: number; readonly cpuSeconds: number }> {
   for (const pid of await readdir('/proc')) {
     const [program = '', ...args] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0')
     if (!program.endsWith('/node') || !args.includes(argument)) continue
@@ -87,7 +90,8 @@ async function startOf(argument: string): Promise<number> {
     // After the name: state is field 3 of proc(5), starttime 22, in hundredths of a second since the machine's start.
     const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
     const [uptime = ''] = (await readFile('/proc/uptime', 'utf8')).split(' ')
-    return Date.now() - (Number(uptime) - ticks / 100) * 1000
+    const { cpuSeconds } = await usage(Number(pid))
+    return { startedAt: Date.now() - (Number(uptime) - ticks / 100) * 1000, cpuSeconds }
   }
   throw new Error(`found no process with ${argument}`)
 }

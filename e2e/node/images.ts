@@ -29,7 +29,7 @@ export async function baseImages(say: Say): Promise<{ readonly build: string; re
   await providePackages(['buildah', 'mmdebstrap'], say)
   const { node, npm } = await nodeVersions()
   // The last number goes up when what is in them changes.
-  const images = { build: `localhost/sluice-build-base:${node}-1`, runtime: `localhost/sluice-runtime-base:${node}-1` }
+  const images = { build: `localhost/sluice-build-base:${node}-1`, runtime: `localhost/sluice-runtime-base:${node}-2` }
   if (!(await hasImage(images.build))) {
     say(`making ${images.build} from Debian's packages and npm's`)
     const context = await temporaryDirectory('build-base')
@@ -41,7 +41,7 @@ export async function baseImages(say: Say): Promise<{ readonly build: string; re
   if (!(await hasImage(images.runtime))) {
     say(`making ${images.runtime} from Debian's packages`)
     const context = await temporaryDirectory('runtime-base')
-    await debianRoot('extract', ['base-files', 'libc6', 'libstdc++6', 'libgcc-s1'], join(context, 'root.tar'))
+    await debianRoot('extract', ['libc6', 'libstdc++6', 'libgcc-s1'], join(context, 'root.tar'))
     await buildFrom(runtimeBase(images.build), images.runtime, context, say)
   }
   return images
@@ -61,6 +61,7 @@ function runtimeBase(build: string): string {
 FROM scratch
 ADD root.tar /
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /usr/lib/os-release /etc/os-release
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 `
 }
