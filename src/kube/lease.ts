@@ -86,14 +86,15 @@ export class Lease {
     const over = new AbortController()
     const waiting = signal ? AbortSignal.any([signal, over.signal]) : over.signal
     let wake = () => {}
-    const watching = this.#onRelease(waiting, () => wake())
+    const watching = this.#follow(waiting, () => wake())
     try {
       for (;;) {
         signal?.throwIfAborted()
         const startedAt = this.#clock.monotonic()
         if (await this.#try(waiting, () => this.#take(waiting))) return this.#begin(startedAt)
-        // client-go's jitter: candidates that started together do not go on together.
-        await this.#pause(this.#retryPeriodMs * (1 + Math.random() * 1.2), waiting, (now) => {
+        // client-go's jitter: candidates that started together do not go on together. Of those that wake when it expires one is first.
+        const jitteredMs = this.#retryPeriodMs * (1 + Math.random() * 1.2)
+        await this.#pause(Math.min(jitteredMs, this.#expiresInMs() || jitteredMs), waiting, (now) => {
           wake = now
         })
       }
@@ -164,14 +165,15 @@ export class Lease {
   async #take(signal: AbortSignal): Promise<boolean> {
     this.#see(await this.#read(signal))
     if (!this.#seen) return this.#create(signal)
-    if (this.holder && this.holder !== this.#options.identity && !this.#isExpired()) return false
+    if (this.holder && this.holder !== this.#options.identity && this.#expiresInMs() > 0) return false
     return this.#write(this.#ours(), signal)
   }
 
-  #isExpired(): boolean {
-    if (!this.#seen) return true
+  /** 0 when it has. */
+  #expiresInMs(): number {
+    if (!this.#seen) return 0
     const durationMs = (this.#seen.object.spec?.leaseDurationSeconds ?? this.#leaseDurationMs / 1000) * 1000
-    return this.#clock.monotonic() - this.#seen.sinceMs >= durationMs
+    return Math.max(0, this.#seen.sinceMs + durationMs - this.#clock.monotonic())
   }
 
   async #handBack(signal: AbortSignal): Promise<boolean> {
@@ -234,6 +236,12 @@ export class Lease {
     return this.#options.client.transport.request({ ...request, contentType: 'application/json', urgent: true })
   }
 
+  /** A watch may be behind what was read: an old record after a newer one would look like a sign of life. */
+  #isNews({ metadata: { resourceVersion } }: LeaseObject): boolean {
+    const seen = this.#seen?.object.metadata.resourceVersion
+    return seen === undefined || (resourceVersion !== undefined && BigInt(resourceVersion) > BigInt(seen))
+  }
+
   #see(object: LeaseObject | undefined): void {
     const record = printJson(object?.spec ?? null)
     // Only a change of the record is a sign of life, not one of labels.
@@ -269,14 +277,18 @@ export class Lease {
     cancel()
   }
 
-  /** A lease that is given up is seen at once. Without the right to watch leases it is seen at the next try. */
-  async #onRelease(signal: AbortSignal, wake: () => void): Promise<void> {
+  /**
+   * A lease that is given up is seen at once, and each renewal when it is made: the lease then expires no later than it has to. Without
+   * the right to watch leases they are seen at the next try.
+   */
+  async #follow(signal: AbortSignal, wake: () => void): Promise<void> {
     const { client, namespace, name } = this.#options
     for await (const change of changesOf<LeaseObject>(client, kind, {
       namespace,
       fieldSelector: `metadata.name=${name}`,
       signal,
     })) {
+      if (change.type === 'apply' && this.#isNews(change.object)) this.#see(change.object)
       if (change.type === 'delete' || (change.type === 'apply' && !change.object.spec?.holderIdentity)) wake()
     }
   }

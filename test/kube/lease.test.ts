@@ -122,6 +122,20 @@ it('F-OPS-01 is taken over from a holder that has gone silent, and only after th
   proxy.fault = undefined
 })
 
+it('F-OPS-01 is taken over as soon as it has expired, counted from the last renewal', async () => {
+  const clock = new ManualClock('2026-01-01T00:00:00Z')
+  await candidate('prompt', 'first', clock, proxied).won
+  const second = candidate('prompt', 'second', clock)
+  // Renewed after 5, 10 and 15 seconds, whenever the second one happens to look.
+  await pass(clock, 16)
+  proxy.fault = (_, response) => answerStatus(response, { code: 500, message: 'etcdserver: no leader' })
+  await pass(clock, 33)
+  expect(holders.get('prompt')).toBeUndefined()
+  await pass(clock, 2)
+  await second.won
+  proxy.fault = undefined
+})
+
 it('F-OPS-03 trusts no clock but its own: a renewTime of next year does not keep a dead holder alive', async () => {
   const clock = new ManualClock('2026-01-01T00:00:00Z')
   const spec = { holderIdentity: 'gone', leaseDurationSeconds: 15, renewTime: '2099-01-01T00:00:00.000000Z', leaseTransitions: 7 }
