@@ -36,7 +36,7 @@ function helmRepository(name: string, spec: Readonly<Record<string, unknown>> = 
 const patch = (ref: string, change: object) => cluster.kubectl('patch', ref, '--type=merge', '-p', JSON.stringify(change))
 
 describe('a HelmRepository', () => {
-  it('SRC-HRP-01 API-03 API-04 is ready with an index that everybody in the cluster can read', async () => {
+  it('SRC-HRP-01 SRC-ART-10 API-03 API-04 is ready with an index that everybody in the cluster can read', async () => {
     await cluster.apply(helmRepository('stored'))
     const { status, metadata } = await cluster.until('helmrepository/stored', isReady(charts.revision()))
     expect(metadata.finalizers).toEqual(['finalizers.fluxcd.io'])

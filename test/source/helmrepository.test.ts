@@ -73,7 +73,7 @@ describe('a HelmRepository', () => {
     expect(events).toEqual([`trace ArtifactUpToDate: artifact up-to-date with remote revision: '${server.revision()}'`])
   })
 
-  it('stores the next index when there is one', async () => {
+  it('SRC-ART-10 stores the next index when there is one, under the name that stays', async () => {
     await using server = await startChartServer()
     await using one = await world(server)
     await one.run()
