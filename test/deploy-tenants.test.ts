@@ -75,6 +75,21 @@ describe('a tenant', () => {
     await cluster.get('configmap/other', team)
   })
 
+  it('UC-23 KUS-RMT-03 has its workloads waited for, with the rights of its account', async () => {
+    const deployment = [
+      'apiVersion: apps/v1',
+      'kind: Deployment',
+      'metadata: {name: web}',
+      'spec:',
+      '  replicas: 0',
+      '  selector: {matchLabels: {app: web}}',
+      '  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}',
+    ].join('\n')
+    await tryOut('workload', deployment, { wait: true, targetNamespace: 'team-a' })
+    const ready = await cluster.until('kustomization/workload', isReady(), team)
+    expect(conditionOf(ready, 'Healthy')).toMatchObject({ status: 'True' })
+  })
+
   it.each([
     ['another namespace', 'elsewhere', configMap('stolen', 'default'), /ConfigMap\/default\/stolen .*cannot patch resource/],
     [

@@ -213,6 +213,12 @@ describe('deploy/', () => {
     }
   })
 
+  it('has a tenant that is built as by kustomize, and applied on either side', async () => {
+    expect(await yamlOf('tenant')).toBe(await run(await findTool('kustomize'), ['build', folderOf('tenant')]))
+    for (const how of [[], ['--server-side', '--force-conflicts']])
+      await controlPlane.kubectl('apply', '-k', folderOf('tenant'), '--validate=strict', ...how)
+  })
+
   it('has a definition for each kind that the program works on', async () => {
     const crds = ofKind(await objectsOf('.'), 'CustomResourceDefinition').map(({ metadata }) => metadata.name)
     expect(crds.toSorted()).toEqual(kinds.map(({ plural, group }) => `${plural}.${group}`).toSorted())
