@@ -50,6 +50,26 @@ it('the default applies everything, and its pod is the one whose artifacts are a
   )
 })
 
+it('API-18 of two pods one works, and the other is asked for artifacts as soon as it has gone', { timeout }, async () => {
+  await using run = await installed('two-pods', 'ha')
+  const { cluster, pods } = run
+  const [first, second] = [pods.get('sluice'), pods.get('sluice-1')]
+  const labelled = async (name: string, label: string | undefined) =>
+    cluster.until(`pod/${name}`, ({ metadata }) => metadata.labels?.['sluice.dev/leader'] === label, { namespace: 'flux-system' })
+  await start(cluster, 'before')
+  await cluster.until('kustomization/before', isReady())
+  await labelled('sluice-0', 'true')
+  await labelled('sluice-1', undefined)
+  expect(workedOn(second)).toEqual([])
+  // As the kubelet does: the pod is gone with its process.
+  expect(await first?.sluice.stop()).toBe(0)
+  await cluster.kubectl('delete', 'pod', 'sluice-0', '--namespace', 'flux-system', '--force', '--grace-period=0')
+  await start(cluster, 'after')
+  await cluster.until('kustomization/after', isReady())
+  await labelled('sluice-1', 'true')
+  for (const pod of pods.values()) expect(pod.refused).toEqual([])
+})
+
 it('API-16 a shard works on the objects with its label, the first pod on all others, side by side', { timeout }, async () => {
   await using run = await installed('sharded', 'sharded')
   const { cluster, pods } = run

@@ -72,11 +72,12 @@ export class Appliers {
 
   /** Drops what is kept in memory for a Kustomization. */
   forget(key: Key): void {
-    const user = this.#users.get(keyText(key))
-    const engine = user === undefined ? undefined : this.#engines.get(user)
-    ;(engine ?? this.#own).applier.forget(key)
+    const user = this.#users.get(keyText(key)) ?? ''
+    const engine = this.#engines.get(user) ?? this.#own
+    engine.applier.forget(key)
+    engine.owners.delete(keyText(key))
     this.#users.delete(keyText(key))
-    if (user === undefined || !engine?.owners.delete(keyText(key)) || engine.owners.size > 0) return
+    if (engine === this.#own || engine.owners.size > 0) return
     this.#engines.delete(user)
     const closed = engine.applier.close().finally(() => this.#closing.delete(closed))
     this.#closing.add(closed)

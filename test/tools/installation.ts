@@ -19,7 +19,7 @@ export interface Pod {
   readonly refused: readonly string[]
 }
 
-/** By the names of their Deployments. The processes end with their cluster, or before. */
+/** By the names of their Deployments; further replicas as `<name>-1` and so on. The processes end with their cluster, or before. */
 export interface Pods extends ReadonlyMap<string, Pod>, AsyncDisposable {}
 
 const namespace = 'flux-system'
@@ -36,7 +36,10 @@ export async function startPods(cluster: Cluster, controlPlane: ControlPlane, ov
   await using starting = new AsyncDisposableStack()
   const pods = new Map<string, Pod>()
   for (const deployment of deployments.toSorted((a, b) => rankOf(a) - rankOf(b)))
-    pods.set(deployment.metadata.name, starting.use(await startPod(cluster, controlPlane, deployment, pods)))
+    for (const index of Array(deployment.spec.replicas).keys()) {
+      const pod = starting.use(await startPod(cluster, controlPlane, { deployment, index, others: pods }))
+      pods.set(index === 0 ? deployment.metadata.name : `${deployment.metadata.name}-${index}`, pod)
+    }
   const started = starting.move()
   return Object.assign(pods, { [Symbol.asyncDispose]: () => started.disposeAsync() })
 }
@@ -47,14 +50,20 @@ function rankOf({ metadata: { name } }: Deployment): number {
   return first.includes(name) ? first.indexOf(name) : first.length
 }
 
+interface Starting {
+  readonly deployment: Deployment
+  readonly index: number
+  /** Those that run already. */
+  readonly others: ReadonlyMap<string, Pod>
+}
+
 async function startPod(
   cluster: Cluster,
   controlPlane: ControlPlane,
-  deployment: Deployment,
-  others: ReadonlyMap<string, Pod>,
+  { deployment, index, others }: Starting,
 ): Promise<Pod & AsyncDisposable> {
   const { template } = deployment.spec
-  const name = `${deployment.metadata.name}-0`
+  const name = `${deployment.metadata.name}-${index}`
   const metadata = { ...template.metadata, name, namespace }
   await cluster.kubectl.apply({ ...template, apiVersion: 'v1', kind: 'Pod', metadata })
   const token = await cluster.kubectl('create', 'token', template.spec.serviceAccountName, '--namespace', namespace)
