@@ -101,8 +101,14 @@ export class Delivery {
 
   /** Commits, pushes and asks for the source to be looked at. */
   async push(files: Files, message: string): Promise<string> {
-    this.#head = await this.#repository.commit(files, message)
+    await this.commit(files, message)
     await this.#stage.reconcile(`gitrepository/${this.name}`)
+    return this.#head
+  }
+
+  /** Commits and pushes; the source is looked at when its interval is over, in an hour. */
+  async commit(files: Files, message: string): Promise<string> {
+    this.#head = await this.#repository.commit(files, message)
     return this.#head
   }
 

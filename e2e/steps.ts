@@ -1,6 +1,7 @@
 /** The stories, in the order in which they are told. A new one is a file in steps/ and a line here. */
 import type { Step } from './stage.ts'
 import { crashLoop } from './steps/crash-loop.ts'
+import { failOver } from './steps/fail-over.ts'
 import { failingHook } from './steps/failing-hook.ts'
 import { firstSync } from './steps/first-sync.ts'
 import { killMidApply } from './steps/kill-mid-apply.ts'
@@ -18,4 +19,5 @@ export const steps: readonly Step[] = [
   lostStorage,
   killedShim,
   selfUpgrade,
+  failOver,
 ]
