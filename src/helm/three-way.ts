@@ -37,56 +37,59 @@ function jsonOf(object: KubeObject): JsonObject {
  * is: this has the effect of the smallest patch.
  */
 function strategic(before: JsonObject, after: JsonObject, schema: Schema | undefined): JsonObject {
-  const patch = new Map<string, Json>()
-  for (const [name, value] of Object.entries(after)) {
+  const removed = Object.keys(before).filter((name) => !Object.hasOwn(after, name))
+  const parts = Object.entries(after).map(([name, value]): JsonObject => {
     const [old, own] = [field(before, name), schemaOfField(schema, name)]
-    const key = mergeKeyOf(name, schema, own)
     if (isMap(value)) {
       const inner = strategic(isMap(old) ? old : {}, value, own)
-      patch.set(name, isStrategy(name, schema) ? retaining(inner, value) : inner)
-    } else if (Array.isArray(value) && key !== undefined) mergeList(patch, name, { before: listOf(old), after: value, key, own })
-    else patch.set(name, value)
-  }
-  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) patch.set(name, null)
-  return Object.fromEntries(patch)
+      return { [name]: isStrategy(name, schema) ? retaining(inner, value) : inner }
+    }
+    const key = Array.isArray(value) ? mergeKeyOf(name, schema, own) : undefined
+    if (!Array.isArray(value) || key === undefined) return { [name]: value }
+    const lists = { before: listOf(old), after: value }
+    return key === '' ? mergedSet(name, lists) : mergedItems(name, lists, { key, schema: own?.items })
+  })
+  return Object.fromEntries([...parts.flatMap(Object.entries), ...removed.map((name) => [name, null])])
 }
 
 interface Lists {
   readonly before: readonly Json[]
   readonly after: readonly Json[]
-  /** Empty: a set of scalars. */
-  readonly key: string
-  readonly own: Schema | undefined
 }
 
-function mergeList(patch: Map<string, Json>, name: string, { before, after, key, own }: Lists): void {
-  if (key === '') {
-    const gone = before.filter((item) => !after.includes(item))
-    patch.set(name, [...after])
-    patch.set(`$setElementOrder/${name}`, [...after])
-    if (gone.length > 0) patch.set(`$deleteFromPrimitiveList/${name}`, gone)
-    return
+/** A set of scalars. */
+function mergedSet(name: string, { before, after }: Lists): JsonObject {
+  const gone = before.filter((item) => !after.includes(item))
+  return {
+    [name]: [...after],
+    [`$setElementOrder/${name}`]: [...after],
+    ...(gone.length > 0 && { [`$deleteFromPrimitiveList/${name}`]: gone }),
   }
+}
+
+function mergedItems(
+  name: string,
+  { before, after }: Lists,
+  { key, schema }: { key: string; schema: Schema | undefined },
+): JsonObject {
   const keyOf = (item: Json) => (isMap(item) ? field(item, key) : undefined)
   const find = (items: readonly Json[], wanted: Json | undefined) => items.find((item) => isDeepStrictEqual(keyOf(item), wanted))
   const merged = after.map((item): Json => {
-    const old = find(before, keyOf(item))
     if (!isMap(item)) return item
-    const inner = strategic(isMap(old) ? old : {}, item, own?.items)
+    const old = find(before, keyOf(item))
+    const inner = strategic(isMap(old) ? old : {}, item, schema)
     return unions.has(name) ? retaining(inner, item) : inner
   })
   const gone = before.filter((item) => keyOf(item) !== undefined && find(after, keyOf(item)) === undefined)
-  patch.set(name, [...merged, ...gone.map((item): Json => ({ $patch: 'delete', [key]: keyOf(item) ?? null }))])
-  patch.set(
-    `$setElementOrder/${name}`,
-    after.map((item): Json => ({ [key]: keyOf(item) ?? null })),
-  )
+  const deletions = gone.map((item): Json => ({ $patch: 'delete', [key]: keyOf(item) ?? null }))
+  const order = after.map((item): Json => ({ [key]: keyOf(item) ?? null }))
+  return { [name]: [...merged, ...deletions], [`$setElementOrder/${name}`]: order }
 }
 
 /** Lists of built-in kinds that have a key since Kubernetes 1.22, which the schema does not know. */
 const newerLists: ReadonlySet<string> = new Set(['schedulingGates', 'resourceClaims', 'matchConditions'])
 
-/** The API server merges by one key, also where server-side apply has several. */
+/** The API server merges by one key, also where server-side apply has several. Empty for a set, undefined for a list that is replaced. */
 function mergeKeyOf(name: string, parent: Schema | undefined, own: Schema | undefined): string | undefined {
   if (own?.mergeKeys) return own.mergeKeys[0] ?? ''
   const isNewer = newerLists.has(name) && (parent?.fields.has('containers') || name === 'matchConditions')

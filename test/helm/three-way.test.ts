@@ -73,6 +73,7 @@ describe('the patch of a built-in kind', () => {
     const data = JSON.parse('{"__proto__": "x", "constructor": "y"}') as object
     const patch = patchOf(configMap({ data }), configMap({ data: {} }))
     expect(JSON.stringify(patch)).toContain('{"__proto__":null,"constructor":null}')
+    expect(JSON.stringify(patchOf(configMap({ data: {} }), configMap({ data })))).toContain('{"__proto__":"x","constructor":"y"}')
   })
 })
 
