@@ -23,6 +23,7 @@ const { values: options } = parseArgs({
   },
 })
 
+const longestStepMs = 10 * 60_000
 const board = new Board(process.stdout)
 const resources = new AsyncDisposableStack()
 const interrupted = new Promise<'interrupted'>((resolve) => {
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
   const stage = await setTheStage()
   if (!stage) return
   const chosen = steps.filter(({ title, smoke }) => (options.smoke ? smoke : true) && title.includes(options.only))
-  for (const step of chosen) await attempt(step.title, stage.cluster, () => step.run(stage))
+  for (const step of chosen) await attempt(step.title, stage.cluster, () => withinTime(step.run(stage)))
   if (options.keep) board.say(`up until Ctrl-C: export KUBECONFIG=${stage.cluster.kubeconfig}`)
 }
 
@@ -63,6 +64,13 @@ async function setTheStage(): Promise<Stage | undefined> {
   })
   const git = installed && (await attempt('a pod serves Git repositories', cluster, () => GitService.start(cluster, images.pods)))
   return git ? new Stage({ cluster, images, git, note }) : undefined
+}
+
+/** A step that hangs must not keep the others from being told. */
+async function withinTime(running: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`not done within ${longestStepMs / 60_000} minutes`)), longestStepMs)
+  await Promise.race([running, promise]).finally(() => clearTimeout(timer))
 }
 
 /** Runs one step, counts how it ended, and shows the cluster's state where it failed. */
