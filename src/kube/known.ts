@@ -198,10 +198,20 @@ export function cleanupPatch(live: ObjectMeta, ownership: Ownership): object[] {
  * with a conflict when the object has changed since it was read. Source: k8s.io/client-go/util/csaupgrade.
  */
 export function appliedPatch(live: ObjectMeta, fieldManager: string, formerManagers: readonly string[] = []): object[] {
-  const isWritten = ({ manager = '', operation, subresource }: ManagedFieldsEntry) =>
-    !subresource && (manager === fieldManager ? operation === 'Update' : formerManagers.includes(manager))
+  const isWritten = (entry: ManagedFieldsEntry) => {
+    const { manager = '', operation, subresource } = entry
+    if (subresource || holdsFinalizersOnly(entry)) return false
+    return manager === fieldManager ? operation === 'Update' : formerManagers.includes(manager)
+  }
   const patch = takeOver(live, fieldManager, isWritten)
   return patch.length === 0 ? [] : [...patch, { op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion }]
+}
+
+/** A controller of that name puts them on objects of its own kinds: to take them for what was applied would remove them. */
+function holdsFinalizersOnly({ fieldsV1 = {} }: ManagedFieldsEntry): boolean {
+  const { 'f:metadata': metadata, ...others } = fieldsV1
+  const names = Object.keys(fieldsOf(metadata))
+  return Object.keys(others).length === 0 && names.length === 1 && names[0] === 'f:finalizers'
 }
 
 function takeOver(live: ObjectMeta, fieldManager: string, isTaken: (entry: ManagedFieldsEntry) => boolean): object[] {

@@ -279,6 +279,18 @@ describe('by server-side apply', () => {
   })
 })
 
+it('leaves the finalizers that a controller of its name has put on an object', async () => {
+  const { context } = stage.scene('web')
+  const chart = await stage.chart(shop)
+  await actions.install(chart, context)
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: stage.cluster.namespace, name: 'web' }
+  const finalizers = ['finalizers.fluxcd.io/x']
+  await stage.client.mergePatch(ref, { metadata: { finalizers } }, { fieldManager: 'helm-controller' })
+  await actions.upgrade(chart, context)
+  expect((await stage.cluster.get('configmap/web')).metadata.finalizers).toEqual(finalizers)
+  await stage.cluster.kubectl('patch', 'configmap', 'web', '--type=merge', '-p', '{"metadata": {"finalizers": null}}')
+})
+
 describe('fields that the cluster does not know', () => {
   const unknown = { ...shop, 'templates/cm.yaml': configMap('{{ .Release.Name }}', 'x\nnope: y') }
 
