@@ -95,6 +95,8 @@ function isOurs(live: KubeObject, owner: Key, group: string): boolean {
 /** The object's metadata, by another version of its group where the recorded one is no longer served; undefined when it is gone. */
 async function findServed(ref: ObjectRef, signal: AbortSignal, client: Client): Promise<KubeObject | undefined> {
   try {
+    // Recorded before its apply was refused, for it has no namespace: it has never been there.
+    if (ref.namespace === undefined && (await client.discovery.mapping(ref, signal)).namespaced) return undefined
     return await client.find(ref, { metadataOnly: true, signal })
   } catch (error) {
     if (!isNoKindMatch(error)) throw error

@@ -516,6 +516,16 @@ describe('pruning', () => {
     expect(await existing('prune-kept', 'prune-taken', 'prune-child')).toEqual(['prune-kept', 'prune-taken', 'prune-child'])
   })
 
+  it('KUS-PRN-01 lets go of an object that was recorded, and then refused for it has no namespace', async () => {
+    const { applier, apply, owner } = engine('homeless')
+    const homeless = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'homeless' } }
+    await expect(apply([homeless])).rejects.toThrow('ConfigMap/homeless namespace not specified')
+    const entries = [{ id: '_homeless__ConfigMap', v: 'v1' }]
+    const { changes, survivors } = await applier.prune(entries, { owner, signal })
+    expect(changes.map(lineOf)).toEqual(['ConfigMap/homeless deleted'])
+    expect(survivors).toEqual([])
+  })
+
   it('F-GC-03 reports what an admission policy does not let go, and deletes the rest', async () => {
     const { applier, apply, owner } = engine('guarded')
     const guarded = { ...configMap('guarded', {}), metadata: { name: 'guarded', namespace, labels: { guarded: 'true' } } }
