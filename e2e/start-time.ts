@@ -58,13 +58,12 @@ interface Container extends AsyncDisposable {
 
 async function startContainer({ name }: Builder, image: string, kubeconfig: string, args: readonly string[]): Promise<Container> {
   const volume = ['--volume', `${kubeconfig}:/kubeconfig:ro`]
-  const working = name === 'buildah' ? (await buildah(['from', '--pull-never', image])).trim() : ''
   // buildah run takes the whole command: it knows nothing of an entry point.
-  const entryPoint = async (): Promise<readonly string[]> =>
-    (JSON.parse(await buildah(['inspect', working])) as { OCIv1: { config: { Entrypoint: string[] } } }).OCIv1.config.Entrypoint
+  const entryPoint = name === 'buildah' ? await entryPointOf(image) : []
+  const working = name === 'buildah' ? (await buildah(['from', '--pull-never', image])).trim() : ''
   const [command = '', ...rest] =
     name === 'buildah'
-      ? buildahCommand(['run', '--isolation', 'chroot', ...volume, working, '--', ...(await entryPoint()), ...args])
+      ? buildahCommand(['run', '--isolation', 'chroot', ...volume, working, '--', ...entryPoint, ...args])
       : [name, 'run', '--rm', '--read-only', '--tmpfs', '/tmp', '--network', 'host', ...volume, image, ...args]
   const child = startProcess(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
@@ -79,6 +78,13 @@ async function startContainer({ name }: Builder, image: string, kubeconfig: stri
       if (working) await buildah(['rm', working])
     },
   }
+}
+
+async function entryPointOf(image: string): Promise<readonly string[]> {
+  const described = JSON.parse(await buildah(['inspect', '--type', 'image', image])) as {
+    OCIv1: { config: { Entrypoint: string[] } }
+  }
+  return described.OCIv1.config.Entrypoint
 }
 
 /** When the node with this argument was started, in milliseconds since the epoch, to 10, and what it has used. */

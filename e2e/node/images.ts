@@ -57,11 +57,10 @@ CMD ["node"]
 `
 
 function runtimeBase(build: string): string {
-  return `FROM ${build} AS build
-FROM scratch
+  return `FROM scratch
 ADD root.tar /
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /usr/lib/os-release /etc/os-release
+COPY --from=${build} /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=${build} /usr/lib/os-release /etc/os-release
 ENV PATH=/usr/local/bin:/usr/bin:/bin
 `
 }
@@ -72,6 +71,8 @@ async function buildFrom(text: string, image: string, context: string, say: Say)
   await buildImage({ image, context, dockerfile }, say)
 }
 
+const layersKept = 8
+
 /** Builds a Dockerfile with buildah; layers are kept, so that what has not changed is not built again. */
 export async function buildImage({ image, context, dockerfile, args = {} }: Build, say: Say): Promise<void> {
   await providePackages(['buildah'], say)
@@ -81,6 +82,16 @@ export async function buildImage({ image, context, dockerfile, args = {} }: Buil
     ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
     ...['--file', dockerfile, context],
   ])
+  await removeOldLayers()
+}
+
+/** The newest layers make the next build quick; older ones would fill the disk. */
+async function removeOldLayers(): Promise<void> {
+  const listed = await buildah(['images', '--filter', 'dangling=true', '--json'])
+  const images = JSON.parse(listed || '[]') as { id: string; created: number }[]
+  const old = images.toSorted((a, b) => b.created - a.created).slice(layersKept)
+  // One that others are built on stays until they are gone.
+  for (const { id } of old) await buildah(['rmi', id]).catch(() => {})
 }
 
 /** The argument for a `<Dockerfile>.dockerignore`, which docker finds by itself. */
