@@ -2,6 +2,7 @@
 
 import { ParseError, type Place } from '../errors.ts'
 import type { Json, JsonObject } from '../json.ts'
+import { loadBlock } from './block.ts'
 import { goSyntax, isUnsigned } from './gosyntax.ts'
 import { copyNode, type Node } from './node.ts'
 import { formatNumber } from './number.ts'
@@ -39,7 +40,14 @@ export function loadAll(text: string, options: LoadOptions): Json[] {
 
 /** The first document alone, as Go's Unmarshal reads it; undefined when there is none. What follows is not even checked. */
 export function loadFirst(text: string, options: LoadOptions): Json | undefined {
-  return loadAll(text, { ...options, firstOnly: true })[0]
+  const value = options.dialect === 'sigs' && isBelowLimits(text, options) ? loadBlock(text) : undefined
+  return value ?? loadAll(text, { ...options, firstOnly: true })[0]
+}
+
+/** Whether no limit can be reached: each node takes a character at least. */
+function isBelowLimits({ length }: string, { budget, maxLength, maxNodes, maxDepth }: LoadOptions): boolean {
+  const most = Math.min(maxLength ?? length, maxNodes ?? length)
+  return budget === undefined && maxDepth === undefined && length <= most
 }
 
 /** A tree without aliases as plain values, in kustomize's reading. @throws ParseError as loadAll does. */
