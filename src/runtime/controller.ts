@@ -242,7 +242,8 @@ class LoopController<T extends FluxObject> implements Controller {
     if (this.#informer.store.get(key)) this.#plan(key, end)
     else this.#forget(key)
     this.#queue.done(key)
-    this.#settled(key)
+    // Who reads the object elsewhere has to see what the run made of it.
+    if (!this.#written.has(keyText(key))) this.#settled(key)
     this.#report(key, end, (clock.monotonic() - started) / 1000)
   }
 
@@ -320,7 +321,9 @@ class LoopController<T extends FluxObject> implements Controller {
   #seen(object: T): void {
     const text = keyText(keyOf(object))
     const written = this.#written.get(text)
-    if (written && !isNewer(written.metadata.resourceVersion, object.metadata.resourceVersion)) this.#written.delete(text)
+    if (!written || isNewer(written.metadata.resourceVersion, object.metadata.resourceVersion)) return
+    this.#written.delete(text)
+    if (!this.#runs.has(text)) this.#settled(keyOf(object))
   }
 }
 
