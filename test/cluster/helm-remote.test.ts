@@ -61,18 +61,18 @@ const there = (...args: string[]) => far.kubectl(...args, '--namespace', 'shop',
 
 it('HLM-RMT-01 are installed, upgraded and uninstalled there, and nothing of them is here', async () => {
   const kubeConfig = { secretRef: { name: 'far' } }
-  await near.apply(secret('far', await readFile(far.kubeconfig, 'utf8')), release('shop', { kubeConfig }))
-  await near.until('helmrelease/shop', isReady())
-  expect(await there('get', 'configmap', 'shop')).toBe('first')
-  expect(await far.kubectl('get', 'secret', '--namespace', 'shop', '--output', 'name')).toContain('sh.helm.release.v1.shop.v1')
-  expect(await near.kubectl('get', 'secret', '--all-namespaces', '--output', 'name')).not.toContain('sh.helm.release.v1.shop')
+  await near.apply(secret('far', await readFile(far.kubeconfig, 'utf8')), release('faraway', { kubeConfig }))
+  await near.until('helmrelease/faraway', isReady())
+  expect(await there('get', 'configmap', 'faraway')).toBe('first')
+  expect(await far.kubectl('get', 'secret', '--namespace', 'shop', '--output', 'name')).toContain('sh.helm.release.v1.faraway.v1')
+  expect(await near.kubectl('get', 'secret', '--all-namespaces', '--output', 'name')).not.toContain('sh.helm.release.v1.faraway')
 
-  await near.apply(release('shop', { kubeConfig, values: { text: 'second' } }))
-  await near.until('helmrelease/shop', ({ status }) => (status?.history as { version: number }[])?.[0]?.version === 2)
-  expect(await there('get', 'configmap', 'shop')).toBe('second')
+  await near.apply(release('faraway', { kubeConfig, values: { text: 'second' } }))
+  await near.until('helmrelease/faraway', ({ status }) => (status?.history as { version: number }[])?.[0]?.version === 2)
+  expect(await there('get', 'configmap', 'faraway')).toBe('second')
 
-  await near.kubectl('delete', 'helmrelease/shop', '--wait')
-  expect(await far.kubectl('get', 'configmap,secret', '--namespace', 'shop', '--output', 'name')).not.toContain('shop')
+  await near.kubectl('delete', 'helmrelease/faraway', '--wait')
+  expect(await far.kubectl('get', 'configmap,secret', '--namespace', 'shop', '--output', 'name')).not.toContain('faraway')
 })
 
 it('HLM-RMT-01 HLM-RMT-02 act there as the service account that is named, with its rights', async () => {
@@ -81,7 +81,14 @@ it('HLM-RMT-01 HLM-RMT-02 act there as the service account that is named, with i
   const failed = await near.until('helmrelease/tenant', hasCondition('Ready', 'False', 'StateError'))
   expect(JSON.stringify(failed.status)).toContain(`system:serviceaccount:${near.namespace}:tenant`)
   const account = `${near.namespace}:tenant`
-  await far.kubectl('create', 'rolebinding', 'tenant', '--clusterrole=cluster-admin', `--serviceaccount=${account}`, '--namespace=shop')
+  await far.kubectl(
+    'create',
+    'rolebinding',
+    'tenant',
+    '--clusterrole=cluster-admin',
+    `--serviceaccount=${account}`,
+    '--namespace=shop',
+  )
   await near.until('helmrelease/tenant', isReady())
 })
 
