@@ -20,7 +20,8 @@ async function replace({ kubectl, images }: Stage, old: string, next: string): P
   const folder = await overlayWith(images.sluice, next)
   const kept = new Set(await objectsOf(folder))
   const gone = (await objectsOf(await overlayWith(images.sluice, old))).filter((object) => !kept.has(object))
-  await kubectl('apply', '--server-side', '--kustomize', folder)
+  // By force: a step before may have had Sluice manage its own manifests.
+  await kubectl('apply', '--server-side', '--force-conflicts', '--kustomize', folder)
   if (gone.length > 0) await kubectl('delete', '--namespace', fluxNamespace, '--timeout', '60s', ...gone)
   await kubectl('rollout', 'status', 'deployment/sluice', '--namespace', fluxNamespace, '--timeout', '180s')
 
