@@ -119,6 +119,8 @@ describe('a tenant', () => {
     await tryOut(name, manifest)
     const refused = await cluster.until(`kustomization/${name}`, hasCondition('Ready', 'False', 'ReconciliationFailed'), team)
     expect(conditionOf(refused, 'Ready')?.message).toMatch(message)
+    // Nothing is left for it to clean up, which it could not.
+    await cluster.kubectl('delete', 'kustomization', name, '--namespace', team.namespace, '--timeout=30s')
   })
 
   it('UC-23 SEC-01 has no rights at all where it names no account', async () => {

@@ -49,6 +49,8 @@ export interface ApplyOptions {
   readonly force: boolean
   /** Compare with the cluster by one consistent list per kind first, not only by what watches told. */
   readonly verify: boolean
+  /** Called before the first write of each stage, when none of its objects has been refused, with those that may be written. */
+  readonly beforeWrite?: (entries: readonly InventoryEntry[]) => Promise<void>
   readonly signal: AbortSignal
 }
 

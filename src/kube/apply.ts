@@ -168,7 +168,9 @@ export class ClusterApplier implements Applier {
     const open = unknown.filter(isOpen)
     if (open.length === 0) return
     await this.#judgeAll(open, run)
-    await this.#writeAll(open.filter(isOpen), run)
+    const wanted = open.filter(isOpen)
+    if (wanted.length > 0) await run.options.beforeWrite?.(wanted.map(({ ref }) => entryOf(ref)))
+    await this.#writeAll(wanted, run)
     if (stage.name === 'definitions' || stage.name === 'classes') await this.#settle(open, run)
   }
 

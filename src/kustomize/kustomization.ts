@@ -145,9 +145,7 @@ class Run {
     const before = this.#ks.status?.inventory?.entries ?? []
     const entries = await this.#inventory(source, wanted)
     const stale = minus(before, entries)
-    // Recorded first (a write only if it grows): whatever happens below, nothing that we may have created is forgotten.
-    if (minus(entries, before).length > 0) await this.#context.record({ inventory: { entries: [...entries, ...stale] } })
-    const changes = await this.#write(source, wanted)
+    const changes = await this.#write(source, wanted, recorder(before, this.#context))
 
     const { ks, context } = { ks: this.#ks, context: this.#context }
     const pruned = await prune({ ks, revision: source, unpacked, stale, context, ...this.#parts })
@@ -167,12 +165,12 @@ class Run {
   }
 
   /** Makes the objects as wanted, and tells what that changed. */
-  async #write(source: Source, wanted: WantedObjects): Promise<readonly Change[]> {
+  async #write(source: Source, wanted: WantedObjects, beforeWrite: Recorder): Promise<readonly Change[]> {
     const { causes, signal } = this.#context
     const verify = verifyingCauses.some((cause) => causes.has(cause))
     try {
       const force = this.#ks.spec.force ?? false
-      const changes = await this.#parts.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, signal })
+      const changes = await this.#parts.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, beforeWrite, signal })
       this.#announce(source, changes.filter(hasChanged))
       return changes
     } catch (error) {
@@ -228,4 +226,20 @@ class Run {
 function minus(entries: readonly InventoryEntry[], others: readonly InventoryEntry[]): InventoryEntry[] {
   const ids = new Set(others.map(({ id }) => id))
   return entries.filter(({ id }) => !ids.has(id))
+}
+
+type Recorder = (entries: readonly InventoryEntry[]) => Promise<void>
+
+/**
+ * Adds what is about to be written to the inventory, so that whatever happens then, nothing that we may have created is forgotten. What was
+ * refused before is not added: it could be nobody's to delete, and the Kustomization could not go.
+ */
+function recorder(before: readonly InventoryEntry[], context: Context<Kustomization>): Recorder {
+  let recorded = before
+  return async (entries) => {
+    const added = minus(entries, recorded)
+    if (added.length === 0) return
+    recorded = [...recorded, ...added]
+    await context.record({ inventory: { entries: recorded } })
+  }
 }

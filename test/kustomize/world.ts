@@ -56,7 +56,8 @@ export class FakeApplier implements Applier {
     return items.map(({ ref }) => entryOf(ref))
   }
 
-  async apply(manifests: Manifests, { owner }: ApplyOptions): Promise<readonly Change[]> {
+  async apply(manifests: Manifests, { owner, beforeWrite }: ApplyOptions): Promise<readonly Change[]> {
+    await beforeWrite?.(await this.inventory(manifests))
     this.log.push(`apply ${keyText(owner)}`)
     const changes: Change[] = []
     for (const { ref } of manifests.items) {
