@@ -308,7 +308,7 @@ export class Dispatcher {
     }
   }
 
-  async #send(notification: Notification, notify: Notify, { timeoutMs, connection }: ProviderSettings): Promise<void> {
+  async #send(notification: Notification, notify: Notify, { timeoutMs, connection, secrets }: ProviderSettings): Promise<void> {
     const { clock } = this.#options.environment
     const timeout = new AbortController()
     const why = `context deadline exceeded: not done within the Provider's timeout of ${formatDuration(timeoutMs)}`
@@ -317,7 +317,7 @@ export class Dispatcher {
     // A sender that is told to end says what it has come to. One that does not listen is left alone.
     const { promise: late, reject } = Promise.withResolvers<never>()
     const cancelLate = clock.after(timeoutMs + lastWordsMs, () => reject(new Error(why)))
-    await using sender = new HttpSender({ ...connection, clock, signal, shared: this.#connections })
+    await using sender = new HttpSender({ ...connection, clock, signal, secrets, shared: this.#connections })
     try {
       await unlessAborted(Promise.race([notify(notification, sender), late]), this.#abort.signal)
     } finally {

@@ -8,6 +8,7 @@ import { type ClientTls, type ConnectionOptions, dispatcherFor } from '../lib/di
 import { messageOf, rootMessageOf } from '../lib/errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { DeliveryError, type Incoming, type Outgoing, type Sender } from './notifier.ts'
+import { masked } from './settings.ts'
 
 /** Source: go-retryablehttp as upstream sets it up. */
 const mostRetries = 4
@@ -22,6 +23,8 @@ const shortestLogin = 8
 export interface SenderOptions extends ConnectionOptions {
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** What must not be shown of an answer. */
+  readonly secrets?: readonly string[]
   /** Connections to share, where these options ask for none of their own. */
   readonly shared?: Dispatcher
 }
@@ -119,7 +122,7 @@ export class HttpSender implements Sender, AsyncDisposable {
   }
 
   async #exchange({ url, method = 'POST', headers = {}, body }: Outgoing): Promise<Answer> {
-    const { tls, proxy, shared } = this.#options
+    const { tls, proxy, shared, secrets = [] } = this.#options
     this.#dispatcher ??= tls || proxy || !shared ? dispatcherFor(this.#options) : shared
     const target = new URL(url)
     const { origin, pathname, search } = target
@@ -134,7 +137,7 @@ export class HttpSender implements Sender, AsyncDisposable {
       signal: this.signal,
     })
     const text = await boundedText(response.body)
-    const shown = () => excerpt(text, allHeaders)
+    const shown = () => excerpt(text, [...secrets, ...loginsIn(allHeaders)])
     return {
       status: response.statusCode,
       headers: new Map(Object.entries(response.headers).map(([name, value]) => [name, String(value)])),
@@ -214,14 +217,17 @@ function refusal({ status, shown }: Answer): DeliveryError {
   return new DeliveryError(`request failed with status code ${status}: ${shown()}`)
 }
 
-/** Some proxies and services repeat what they were sent: without the login, which the Secret may have in other words. */
-function excerpt(text: string, headers: Readonly<Record<string, string>>): string {
-  const logins = Object.entries(headers)
+/** Some proxies and services repeat what they were sent. Masked before it is cut, which could leave half a secret. */
+function excerpt(text: string, secrets: readonly string[]): string {
+  return masked(text, secrets).slice(0, shownAnswer).replace(unprintable, ' ').trim()
+}
+
+/** Of a request: the Secret may have it in other words. */
+function loginsIn(headers: Readonly<Record<string, string>>): string[] {
+  return Object.entries(headers)
     .filter(([name]) => !harmlessHeaders.has(name))
     .map(([, value]) => value.slice(value.lastIndexOf(' ') + 1))
     .filter((login) => login.length >= shortestLogin)
-  const clean = logins.reduce((shown, login) => shown.replaceAll(login, '*****'), text)
-  return clean.slice(0, shownAnswer).replace(unprintable, ' ').trim()
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a message

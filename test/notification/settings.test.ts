@@ -157,6 +157,19 @@ describe('a connection made by them', () => {
     service.close()
   })
 
+  it('shows no part of a secret that a service repeats where the text is cut', async () => {
+    const service = createServer((_, response) => response.writeHead(400).end(`${'x'.repeat(508)}swordfish-in-the-sea`))
+    service.listen(0, '127.0.0.1')
+    await once(service, 'listening')
+    const url = `http://127.0.0.1:${(service.address() as AddressInfo).port}/`
+    await using sender = new HttpSender({ clock: immediately, signal: never, secrets: ['swordfish-in-the-sea'] })
+    const message = await sender.send({ url, body: {} }).catch((error: Error) => error.message)
+    expect(message).toContain('xxx****')
+    expect(message).not.toContain('sword')
+    service.closeAllConnections()
+    service.close()
+  })
+
   it('NOT-PRV-11 goes through the proxy, with its credentials', async () => {
     const through: string[] = []
     // As for Go, plain HTTP is asked of the proxy itself, and TLS goes through a tunnel.
