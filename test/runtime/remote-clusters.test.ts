@@ -63,14 +63,14 @@ describe('a remote cluster', () => {
     ['a text that is no YAML', { value: 'users: [hunter2' }, undefined, 'not valid YAML'],
     ['a program to run', { value: kubeconfig({ exec: { command: '/bin/hunter2' } }) }, undefined, 'exec plugins'],
     ['a file of ours', { value: kubeconfig({ tokenFile: '/var/run/hunter2' }) }, undefined, '"tokenFile" names a file'],
-  ])('is refused for %s, and nothing of the kubeconfig is told', async (_, secret, key, message) => {
+  ])('SEC-06 is refused for %s, and nothing of the kubeconfig is told', async (_, secret, key, message) => {
     const error = await clientFor(secret as Record<string, string>, safe, key).catch((thrown: unknown) => thrown)
     expect(String(error)).toContain("KubeConfig secret 'apps/far'")
     expect(String(error)).toContain(message)
     expect(String(error)).not.toContain('hunter2')
   })
 
-  it('may run a program where the operator of Sluice allows it', async () => {
+  it('SEC-06 may run a program where the operator of Sluice allows it', async () => {
     const secret = { value: kubeconfig({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'login' } }) }
     expect(await clientFor(secret, { ...safe, allowExec: true })).toBeDefined()
   })
