@@ -26,7 +26,9 @@ export const selfUpgrade: Step = {
     stage.note(`upgraded ${((performance.now() - startedAt) / 1000).toFixed(1)} s after the push`)
 
     await kubectl('wait', '--namespace', fluxNamespace, '--for=delete', `pod/${before.metadata.name}`, '--timeout', '60s')
-    const running = (await sluicePods(stage)).map(({ spec }) => (spec?.containers as readonly { image: string }[])[0]?.image)
+    const running = (await sluicePods(stage)).map(
+      ({ spec }) => (spec?.containers as readonly { image: string }[] | undefined)?.[0]?.image,
+    )
     assert.deepEqual(running, [images.next], 'the images of the pods')
 
     await delivery.push(await manifests(images.sluice), 'Go back')
