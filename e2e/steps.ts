@@ -8,6 +8,7 @@ import { firstSync } from './steps/first-sync.ts'
 import { killMidApply } from './steps/kill-mid-apply.ts'
 import { killedShim } from './steps/killed-shim.ts'
 import { lateHealth } from './steps/late-health.ts'
+import { lostCluster } from './steps/lost-cluster.ts'
 import { lostStorage } from './steps/lost-storage.ts'
 import { networkPolicies } from './steps/network-policies.ts'
 import { scraping } from './steps/scraping.ts'
@@ -28,4 +29,5 @@ export const steps: readonly Step[] = [
   tenants,
   confined,
   networkPolicies,
+  lostCluster,
 ]
