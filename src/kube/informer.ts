@@ -65,6 +65,14 @@ export class Informers implements AsyncDisposable {
     return informer as unknown as Informer<T>
   }
 
+  /** Resolves when none of them has an object as it was before this one was written. */
+  async caughtUp(written: KubeObject): Promise<void> {
+    const ofKind = [...this.#informers.values()].filter(
+      ({ kind }) => kind.kind === written.kind && kind.apiVersion === written.apiVersion,
+    )
+    await Promise.all(ofKind.map((informer) => informer.caughtUp(written)))
+  }
+
   /** Of all that have been asked for. */
   states(): readonly InformerState[] {
     return [...this.#informers.values()].map(({ kind, isSynced, lastError }) => ({ kind, synced: isSynced, error: lastError }))
@@ -160,6 +168,19 @@ export class Informer<T extends KubeObject = KubeObject> {
   async synced(signal?: AbortSignal): Promise<void> {
     if (this.#isSynced) return
     await unlessAborted(this.#synced.promise, signal)
+  }
+
+  /** Resolves when it has no older state of an object than this one; never when it is closed before. */
+  caughtUp(written: KubeObject): Promise<void> {
+    const isBehind = (object: KubeObject | undefined) =>
+      object?.metadata.uid === written.metadata.uid && isNewer(written.metadata.resourceVersion, object?.metadata.resourceVersion)
+    const key = keyOf(written)
+    if (!isBehind(this.store.get(key))) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const stop = this.subscribe(() => {
+      if (!isBehind(this.store.get(key))) resolve()
+    })
+    return promise.finally(stop)
   }
 
   get isSynced(): boolean {

@@ -67,7 +67,7 @@ class LoopController<T extends FluxObject> implements Controller {
   readonly #queue: Queue
   readonly #slots: Slots
   readonly #informer: Informer<T>
-  readonly #runs = new Map<string, { readonly run: Run<T>; readonly ended: Promise<void> }>()
+  readonly #runs = new Map<string, Running<T>>()
   /** Objects that were there at the start, and that others still wait for. */
   readonly #unseen = new Set<string>()
   readonly #caughtUp = Promise.withResolvers<void>()
@@ -237,13 +237,13 @@ class LoopController<T extends FluxObject> implements Controller {
     const { clock } = this.#options.environment
     const started = clock.monotonic()
     const end = await this.#guarded(key, run)
+    const last = this.#runs.get(keyText(key))?.last
     slot.release()
     this.#runs.delete(keyText(key))
     if (this.#informer.store.get(key)) this.#plan(key, end)
     else this.#forget(key)
     this.#queue.done(key)
-    // Who reads the object elsewhere has to see what the run made of it.
-    if (!this.#written.has(keyText(key))) this.#settled(key)
+    this.#settle(key, last)
     this.#report(key, end, (clock.monotonic() - started) / 1000)
   }
 
@@ -255,6 +255,12 @@ class LoopController<T extends FluxObject> implements Controller {
       const isThere = await this.#loop.isThere?.(object, this.#options.environment).catch(() => false)
       if (isThere) this.#settled(keyOf(object))
     }
+  }
+
+  /** Who reads the object elsewhere, by a watch of another selection, has to see what the run made of it. */
+  #settle(key: Key, last: T | undefined): void {
+    if (!last || !this.#unseen.has(keyText(key))) this.#settled(key)
+    else void this.#options.environment.informers.caughtUp(last).then(() => this.#settled(key))
   }
 
   #settled(key: Key): void {
@@ -312,6 +318,8 @@ class LoopController<T extends FluxObject> implements Controller {
   }
 
   #remember(written: T): void {
+    const running = this.#runs.get(keyText(keyOf(written)))
+    if (running) running.last = written
     const stored = this.#informer.store.get(keyOf(written))
     if (!stored || stored.metadata.uid !== written.metadata.uid) return
     if (isNewer(written.metadata.resourceVersion, stored.metadata.resourceVersion))
@@ -323,8 +331,14 @@ class LoopController<T extends FluxObject> implements Controller {
     const written = this.#written.get(text)
     if (!written || isNewer(written.metadata.resourceVersion, object.metadata.resourceVersion)) return
     this.#written.delete(text)
-    if (!this.#runs.has(text)) this.#settled(keyOf(object))
   }
+}
+
+interface Running<T extends FluxObject> {
+  readonly run: Run<T>
+  readonly ended: Promise<void>
+  /** The object as the run wrote it last. */
+  last?: T
 }
 
 /** Why an object's own change asks for a run; `old` is absent when it is seen for the first time. */

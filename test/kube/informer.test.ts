@@ -121,6 +121,18 @@ describe('the store', () => {
     expect(informers.states().map(({ synced, error }) => [synced, error])).toEqual(Array(3).fill([true, undefined]))
   })
 
+  it('is waited for until every selection has what was written', async () => {
+    await put('waited', 'waited-a')
+    const informers = informersOf(client)
+    const selections = [selecting('waited'), { namespace, labelSelector: 'set in (waited)' }]
+    const all = selections.map((options) => informers.get(kind, options))
+    await Promise.all(all.map((informer) => informer.synced(AbortSignal.timeout(10_000))))
+    const written = await put('waited', 'waited-a', '2')
+    await informers.caughtUp(written)
+    expect(all.map((informer) => cachedValue(informer, 'waited-a'))).toEqual(['2', '2'])
+    await informers.caughtUp({ ...written, metadata: { ...written.metadata, uid: 'another' } })
+  })
+
   it('goes on when a listener throws, and when one stops listening', async () => {
     await put('throwing', 'throwing')
     const errors: unknown[] = []
