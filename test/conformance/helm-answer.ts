@@ -178,10 +178,18 @@ function capabilitiesOf({ kubeVersion, apiVersions = [] }: RenderOptions) {
 
 function environment(): Environment {
   return {
-    now: () => performance.timeOrigin + performance.now(),
+    now: present,
     random: (length) => randomBytes(length),
     zone: 'UTC',
     budget: new Budget(),
+  }
+}
+
+/** Now, or a moment later, in milliseconds: Go prints no zeros behind the nanoseconds, and helm was recorded at a time without any. */
+function present(): number {
+  for (;;) {
+    const now = performance.timeOrigin + performance.now()
+    if (Math.floor((now % 1) * 1e6) % 10 !== 0) return now
   }
 }
 
