@@ -203,7 +203,7 @@ describe('deploy/', () => {
   it('is written by `make manifests` as one file for each installation, with the image that is asked for', async () => {
     const output = await temporaryDirectory('manifests')
     const write = (image: string) =>
-      run(process.execPath, [join(deploy, '../manifests.ts'), output], { env: { ...process.env, IMAGE: image } })
+      run(process.execPath, [join(deploy, 'manifests.ts'), output], { env: { ...process.env, IMAGE: image } })
     await write('')
     for (const overlay of overlays) expect(await readFile(join(output, `${overlay}.yaml`), 'utf8')).toBe(await yamlOf(overlay))
     await write('localhost:5000/team/sluice:v1')
