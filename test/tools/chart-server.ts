@@ -25,6 +25,7 @@ import { dump } from 'js-yaml'
 import { type Chart, loadChart, packChart } from '../../src/lib/chart/index.ts'
 import { metadataJson } from '../../src/lib/chart/release-encode.ts'
 import { memoryTree } from '../../src/lib/tree.ts'
+import { Coming } from './coming.ts'
 
 /** Path in the chart → content. Chart.yaml is made when it is not among them. */
 export type ChartContent = Readonly<Record<string, string | Uint8Array>>
@@ -115,7 +116,7 @@ export async function startChartServer(options: ChartServerOptions = {}): Promis
   const files = new Map<string, Uint8Array>()
   const entries = new Map<string, Map<string, object>>()
   const hanging = new Set<ServerResponse>()
-  const listeners = new Set<(request: ChartServerRequest) => void>()
+  const coming = new Coming<ChartServerRequest>()
   let ownIndex: Uint8Array | undefined
   let faultOf: ChartFaultOf | undefined
 
@@ -126,7 +127,7 @@ export async function startChartServer(options: ChartServerOptions = {}): Promis
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const request = describe(incoming)
     requests.push(request)
-    for (const listener of listeners) listener(request)
+    coming.came(request)
     const fault = faultOf?.(request)
     if (fault === 'hang') return void hanging.add(response)
     if (fault && 'status' in fault) return void response.writeHead(fault.status, fault.headers).end(fault.body)
@@ -191,15 +192,7 @@ export async function startChartServer(options: ChartServerOptions = {}): Promis
       for (const response of hanging) response.destroy()
       hanging.clear()
     },
-    next: (fits) =>
-      new Promise((resolve) => {
-        const listen = (request: ChartServerRequest) => {
-          if (!fits(request)) return
-          listeners.delete(listen)
-          resolve(request)
-        }
-        listeners.add(listen)
-      }),
+    next: (fits) => coming.next(fits),
     async [Symbol.asyncDispose]() {
       server.close()
       server.closeAllConnections()

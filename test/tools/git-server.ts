@@ -6,6 +6,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
+import { Coming } from './coming.ts'
 
 export interface GitServerOptions {
   /** Holds the repositories, each in `<name>.git`. */
@@ -63,14 +64,14 @@ export interface GitServer extends AsyncDisposable {
 export async function startGitServer(options: GitServerOptions): Promise<GitServer> {
   const requests: GitRequest[] = []
   const hanging = new Set<ServerResponse>()
-  const listeners = new Set<(request: GitRequest) => void>()
+  const coming = new Coming<GitRequest>()
   let faultOf = options.fault
 
   const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await buffer(incoming)
     const request = describe(incoming, body)
     requests.push(request)
-    for (const listener of listeners) listener(request)
+    coming.came(request)
     const fault = faultOf?.(request)
     if (fault === 'hang') {
       hanging.add(response)
@@ -109,15 +110,7 @@ export async function startGitServer(options: GitServerOptions): Promise<GitServ
       for (const response of hanging) response.destroy()
       hanging.clear()
     },
-    next: (fits) =>
-      new Promise((resolve) => {
-        const listen = (request: GitRequest) => {
-          if (!fits(request)) return
-          listeners.delete(listen)
-          resolve(request)
-        }
-        listeners.add(listen)
-      }),
+    next: (fits) => coming.next(fits),
     async [Symbol.asyncDispose]() {
       server.close()
       server.closeAllConnections()
