@@ -9,6 +9,8 @@ import type { PoolReading } from './readings.ts'
 /** A function that runs in the pool, known to both sides by its name. `worker.ts` maps names to functions. */
 export interface Task<In, Out> {
   readonly name: string
+  /** Set where it mostly waits for hosts that others run: however many of those hang, tasks that compute go on. */
+  readonly network?: true
   /** Never set: carries the types. */
   readonly types?: readonly [In, Out]
 }
@@ -38,7 +40,7 @@ export type TaskTable = Readonly<Record<string, TaskFunction<never, unknown>>>
 export interface WorkerPoolOptions {
   /** Threads, started when they are first needed; as many as there are cores besides the main thread's, at most 4. */
   readonly size?: number
-  /** Tasks that one thread runs at a time. */
+  /** Tasks that one thread runs at a time: so many that compute, and so many again that wait for the network. */
   readonly tasksPerThread?: number
   /** Tasks that may wait for a thread; more are refused. */
   readonly queueLimit?: number
@@ -57,6 +59,7 @@ export class WorkerError extends Error {
 interface Job {
   readonly id: number
   readonly task: string
+  readonly network: boolean
   readonly input: unknown
   readonly options: TaskOptions
   readonly resolve: (value: unknown) => void
@@ -144,6 +147,7 @@ export class WorkerPool implements Workers {
       this.#admit({
         id: ++this.#lastId,
         task: task.name,
+        network: task.network ?? false,
         input,
         options,
         resolve,
@@ -183,20 +187,26 @@ export class WorkerPool implements Workers {
   }
 
   #dispatch(): void {
-    for (let next = this.#waiting[0]; next; next = this.#waiting[0]) {
-      const thread = this.#threadFor(next)
-      if (!thread) return
-      this.#waiting.shift()
-      this.#start(next, thread)
-    }
+    for (const network of [false, true]) while (this.#startNext(network));
+  }
+
+  /** Starts the first of its sort that waits, where a thread has room; nobody overtakes one that must run alone. */
+  #startNext(network: boolean): boolean {
+    const [first] = this.#waiting
+    const next = first?.suspect ? first : this.#waiting.find((job) => job.network === network)
+    const thread = next && this.#threadFor(next)
+    if (!thread) return false
+    this.#waiting.splice(this.#waiting.indexOf(next), 1)
+    this.#start(next, thread)
+    return true
   }
 
   #threadFor(job: Job): Thread | undefined {
     const open = [...this.#threads].filter((thread) => !hasSuspect(thread))
-    const idlest = open.toSorted((a, b) => a.jobs.size - b.jobs.size)[0]
+    const idlest = open.toSorted((a, b) => lanesOf(a, job) - lanesOf(b, job) || a.jobs.size - b.jobs.size)[0]
     if (idlest?.jobs.size === 0) return idlest
     if (this.#threads.size < this.#options.size) return this.#spawn()
-    if (job.suspect || !idlest || idlest.jobs.size >= this.#options.tasksPerThread) return undefined
+    if (job.suspect || !idlest || lanesOf(idlest, job) >= this.#options.tasksPerThread) return undefined
     return idlest
   }
 
@@ -272,6 +282,11 @@ export class WorkerPool implements Workers {
     job.thread?.jobs.delete(job.id)
     how()
   }
+}
+
+/** How many tasks of the job's sort a thread runs. */
+function lanesOf({ jobs }: Thread, { network }: Job): number {
+  return [...jobs.values()].filter((job) => job.network === network).length
 }
 
 function hasSuspect(thread: Thread): boolean {

@@ -61,7 +61,7 @@ export interface FindInput {
 }
 
 /** Which version of a chart a repository has for a range. */
-export const findTask: Task<FindInput, ChartVersion> = { name: 'source/chart-find' }
+export const findTask: Task<FindInput, ChartVersion> = { name: 'source/chart-find', network: true }
 
 export interface PullInput extends Packing {
   readonly repository: ChartRepository
@@ -69,7 +69,7 @@ export interface PullInput extends Packing {
 }
 
 /** Downloads a chart. */
-export const pullTask: Task<PullInput, Packed> = { name: 'source/chart-pull' }
+export const pullTask: Task<PullInput, Packed> = { name: 'source/chart-pull', network: true }
 
 /** A chart among the files of another source. */
 export interface ChartFiles {
@@ -101,4 +101,4 @@ export interface PackageInput extends Packing, ChartFiles {
 export type PackageOutput = Packed | { readonly lacking: readonly string[] }
 
 /** Packs a chart of a source, with its dependencies. */
-export const packageTask: Task<PackageInput, PackageOutput> = { name: 'source/chart-package' }
+export const packageTask: Task<PackageInput, PackageOutput> = { name: 'source/chart-package', network: true }

@@ -55,7 +55,7 @@ export interface FetchedSource {
   readonly sizeBytes: number
 }
 
-export const fetchTask: Task<FetchInput, FetchOutput> = { name: 'source/git-fetch' }
+export const fetchTask: Task<FetchInput, FetchOutput> = { name: 'source/git-fetch', network: true }
 
 /** What readers of artifacts accept. */
 const maxArchivedFiles = 200_000

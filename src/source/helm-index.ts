@@ -45,7 +45,7 @@ export interface FetchedIndex {
   readonly sizeBytes: number
 }
 
-export const indexTask: Task<IndexInput, IndexOutput> = { name: 'source/helm-index' }
+export const indexTask: Task<IndexInput, IndexOutput> = { name: 'source/helm-index', network: true }
 
 /** An index that cannot be read. */
 export class IndexError extends Error {

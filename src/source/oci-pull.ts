@@ -72,7 +72,7 @@ export interface PulledImage {
   readonly sizeBytes: number
 }
 
-export const imageTask: Task<PullInput, PullOutput> = { name: 'source/oci-pull' }
+export const imageTask: Task<PullInput, PullOutput> = { name: 'source/oci-pull', network: true }
 
 /** At what a pull failed; `revision`, where that is known by then. */
 export class PullError extends Error {

@@ -70,6 +70,18 @@ describe('worker pool', () => {
     expect(await pool.run(double, 1)).toBe(2)
   })
 
+  it('computes on while every task that may wait for the network hangs', async () => {
+    const pool = poolOf({ tasksPerThread: 2 })
+    const abort = new AbortController()
+    const hanging = Array.from({ length: 5 }, () =>
+      pool.run({ ...untilAborted, network: true }, undefined, { signal: abort.signal }),
+    )
+    expect(pool.reading()).toEqual({ threads: 1, running: 2, waiting: 3 })
+    expect(await Promise.all([1, 2, 3, 4].map((number) => pool.run(double, number)))).toEqual([2, 4, 6, 8])
+    abort.abort()
+    await Promise.allSettled(hanging)
+  })
+
   it('runs a task beside one that waits, on the same thread', async () => {
     const pool = poolOf()
     const { shared, begun, release } = gate()
