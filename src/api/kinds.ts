@@ -1,5 +1,6 @@
 /** All kinds. */
 import { alertKind } from './alert.ts'
+import { externalArtifactKind } from './externalartifact.ts'
 import { gitRepositoryKind } from './gitrepository.ts'
 import { helmChartKind } from './helmchart.ts'
 import { helmReleaseKind } from './helmrelease.ts'
@@ -15,6 +16,7 @@ export const kinds: readonly KindDefinition[] = [
   helmRepositoryKind,
   helmChartKind,
   ociRepositoryKind,
+  externalArtifactKind,
   kustomizationKind,
   helmReleaseKind,
   alertKind,
