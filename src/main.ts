@@ -141,6 +141,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal: as
     onListening: (ports) => {
       listening(log, 'metrics', flags.metricsAddr, ports.metrics)
       listening(log, 'health', flags.healthAddr, ports.health)
+      if (flags.controllers.some((controller) => controller !== 'notification')) workers.warm()
     },
   })
 }

@@ -38,7 +38,7 @@ export type TaskFunction<In, Out> = (input: In, context: TaskContext) => Promise
 export type TaskTable = Readonly<Record<string, TaskFunction<never, unknown>>>
 
 export interface WorkerPoolOptions {
-  /** Threads, started when they are first needed; as many as there are cores besides the main thread's, at most 4. */
+  /** Threads, started when they are needed; as many as there are cores besides the main thread's, at most 4. */
   readonly size?: number
   /** Tasks that one thread runs at a time: so many that compute, and so many again that wait for the network. */
   readonly tasksPerThread?: number
@@ -114,6 +114,11 @@ export class WorkerPool implements Workers {
     this.#entry = entry
     const defaults = { size: spareCores(), tasksPerThread: 8, queueLimit: 10_000, resourceLimits: threadMemory }
     this.#options = { ...defaults, onFinished() {}, ...options }
+  }
+
+  /** Starts a thread before the first task asks for one: loading its programs takes longer than most tasks. */
+  warm(): void {
+    if (!this.#closed && this.#threads.size === 0) this.#spawn()
   }
 
   /** For the metrics. */

@@ -35,6 +35,15 @@ describe('worker pool', () => {
     expect(await pool.run(thread, undefined)).not.toBe(0)
   })
 
+  it('has one thread at most that no task has asked for', async () => {
+    const pool = poolOf({ size: 2 })
+    pool.warm()
+    pool.warm()
+    expect(pool.reading()).toEqual({ threads: 1, running: 0, waiting: 0 })
+    expect(await pool.run(double, 1)).toBe(2)
+    expect(pool.reading()).toEqual({ threads: 1, running: 0, waiting: 0 })
+  })
+
   it('tells of each task that ended, and how many run and wait', async () => {
     const told: string[] = []
     const pool = poolOf({ tasksPerThread: 1, onFinished: (task, result, ms) => told.push(`${task} ${result} ${ms > 0}`) })
