@@ -1,10 +1,12 @@
 /** The chart of a HelmRelease: which artifact it is, and what version the release gets from it. */
 
+import { externalArtifactKind } from '../api/externalartifact.ts'
 import { type HelmChart, helmChartKind } from '../api/helmchart.ts'
 import type { HelmRelease } from '../api/helmrelease.ts'
-import { type Artifact, conditionOf } from '../api/meta.ts'
+import type { Kind } from '../api/kind.ts'
+import { type Artifact, type CommonStatus, conditionOf, type FluxObject } from '../api/meta.ts'
 import { type Key, keyText } from '../api/object.ts'
-import { type OCIRepository, ociRepositoryKind } from '../api/ocirepository.ts'
+import { ociRepositoryKind } from '../api/ocirepository.ts'
 import type { Informer } from '../kube/informer.ts'
 import { formatDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -12,18 +14,25 @@ import { compareVersions, parseVersion, printVersion, type Version } from '../li
 import { ArtifactNotFound, ArtifactUnavailable } from '../runtime/artifacts.ts'
 import { everyObject, type View } from '../runtime/caches.ts'
 import type { Downloads } from '../runtime/downloads.ts'
+import type { Flags } from '../runtime/flags.ts'
 import { type Context, Retryable, Stalled, Waiting } from '../runtime/reconcile.ts'
 import { chartKeyOf } from './settings.ts'
 
 /** An object whose artifact is a chart. */
-export type ChartSource = HelmChart | OCIRepository
+export type ChartSource = FluxObject<object, CommonStatus & { readonly artifact?: Artifact }>
+
+/** The kinds that a release may take its chart from. Who writes ExternalArtifacts is not ours to control: they need their gate. */
+export function chartSourceKinds({ featureGates }: Pick<Flags, 'featureGates'>): readonly Kind[] {
+  const own = [helmChartKind, ociRepositoryKind]
+  return featureGates.get(externalArtifactKind.kind) ? [...own, externalArtifactKind] : own
+}
+
+export function allChartSources(kind: Kind, view: View): Informer<ChartSource> {
+  return everyObject<ChartSource>(kind, view)
+}
 
 export function allHelmCharts(view: View): Informer<HelmChart> {
   return everyObject<HelmChart>(helmChartKind, view)
-}
-
-export function allOciRepositories(view: View): Informer<OCIRepository> {
-  return everyObject<OCIRepository>(ociRepositoryKind, view)
 }
 
 /** Where the chart comes from: an object of its own, or the HelmChart made of the template. */
@@ -58,19 +67,17 @@ export async function readySource(
   if (!reference) throw new Stalled('InvalidChartReference', 'spec: either chart or chartRef must be set')
   const { kind, key } = reference
   assertMayRead(hr, kind, key, context)
-  if (kind === 'ExternalArtifact' && !context.flags.featureGates.get('ExternalArtifact')) {
-    throw new Stalled('AccessDenied', `can't access '${kind}/${keyText(key)}', ExternalArtifact feature gate is disabled`)
-  }
-  const isOci = kind === ociRepositoryKind.kind
-  const found = await (isOci ? find(allOciRepositories(context), key, context) : find(allHelmCharts(context), key, context))
-  const source: ChartSource | undefined = found ?? made
+  const sourceKind = chartSourceKinds(context.flags).find((one) => one.kind === kind)
+  if (!sourceKind) throw new Stalled('AccessDenied', `can't access '${kind}/${keyText(key)}', ${kind} feature gate is disabled`)
+  const sources = allChartSources(sourceKind, context)
+  await sources.synced(context.signal)
+  const source = sources.store.get(key) ?? made
   const retryMs = context.flags.requeueDependencyMs
   if (!source) {
-    const { plural } = isOci ? ociRepositoryKind : helmChartKind
-    const message = `could not get Source object: ${plural}.source.toolkit.fluxcd.io "${key.name}" not found`
+    const message = `could not get Source object: ${sourceKind.plural}.source.toolkit.fluxcd.io "${key.name}" not found`
     throw new Waiting('ArtifactFailed', message, { retryMs })
   }
-  const problem = problemOf(source)
+  const problem = problemOf(sourceKind, source)
   const artifact = source.status?.artifact
   if (problem !== undefined || !artifact) {
     throw new Waiting('SourceNotReady', `${kind} '${keyText(key)}' is not ready: ${problem ?? noArtifact}`, { retryMs })
@@ -78,19 +85,12 @@ export async function readySource(
   return { kind, artifact }
 }
 
-async function find<T extends ChartSource>(
-  sources: Informer<T>,
-  key: Key,
-  { signal }: Context<HelmRelease>,
-): Promise<T | undefined> {
-  await sources.synced(signal)
-  return sources.store.get(key)
-}
-
 const noArtifact = 'does not have an artifact'
 
 /** Why a source cannot be used. Its Ready condition does not matter: an artifact that is there is good. */
-function problemOf(source: ChartSource): string | undefined {
+function problemOf(kind: Kind, source: ChartSource): string | undefined {
+  // Its maker says nothing about generations.
+  if (kind === externalArtifactKind) return source.status?.artifact ? undefined : noArtifact
   const ready = conditionOf(source, 'Ready')
   const stalled = conditionOf(source, 'Stalled')
   if (source.status?.observedGeneration !== source.metadata.generation)
@@ -133,8 +133,7 @@ const digestLength = 12
  */
 export function releasedVersion(version: string, { kind, artifact }: ReadySource, tracksDigest: boolean): ReleasedVersion {
   const { revision } = artifact
-  const hasDigest = kind === ociRepositoryKind.kind || (kind === 'ExternalArtifact' && revision.includes(':'))
-  if (!hasDigest) return { version, ociDigest: undefined }
+  if (!namesDigest(kind, revision)) return { version, ociDigest: undefined }
   const parsed = versionOf(version)
   if (!parsed) throw mutateError(`invalid chart version ${version}`)
   const [tag = '', digest] = revision.split('@')
@@ -147,6 +146,11 @@ export function releasedVersion(version: string, { kind, artifact }: ReadySource
   if (more.length > 0 || hex.length < digestLength) throw mutateError(`invalid artifact revision ${ociDigest}`)
   const withDigest = printVersion({ ...parsed, metadata: hex.slice(0, digestLength) })
   return { version: tracksDigest ? withDigest : version, ociDigest }
+}
+
+/** Whether a revision says which content it is; otherwise it is a version of the chart. */
+export function namesDigest(kind: string, revision: string): boolean {
+  return kind === ociRepositoryKind.kind || (kind === externalArtifactKind.kind && revision.includes(':'))
 }
 
 function versionOf(text: string): Version | undefined {

@@ -2,12 +2,10 @@
 import type { HelmRelease } from '../api/helmrelease.ts'
 import { type Artifact, conditionOf, type FluxObject, isReady } from '../api/meta.ts'
 import { type Key, keyOf, keyText } from '../api/object.ts'
-import { ociRepositoryKind } from '../api/ocirepository.ts'
-import type { Informer } from '../kube/informer.ts'
 import { configChanged } from '../runtime/config-watch.ts'
 import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
 import type { Watch, Wiring } from '../runtime/reconcile.ts'
-import { allHelmCharts, allOciRepositories, type ChartSource, sourceOf } from './chart-source.ts'
+import { allChartSources, type ChartSource, chartSourceKinds, namesDigest, sourceOf } from './chart-source.ts'
 import { allHelmReleases } from './depends.ts'
 
 /**
@@ -19,22 +17,20 @@ export const sourceChanged: Watch<HelmRelease> = (wiring) => {
     const source = sourceOf(hr)
     return source ? [`${source.kind}/${keyText(source.key)}`] : []
   })
-  const watch = <T extends ChartSource>(sources: Informer<T>) => {
-    const stop = sources.subscribe(({ type, object, old, initial }) => {
+  for (const sourceKind of chartSourceKinds(wiring.environment.flags)) {
+    const stop = allChartSources(sourceKind, wiring.environment).subscribe(({ type, object, old, initial }) => {
       const artifact = object.status?.artifact
       // What was there before us is read by every first run anyway.
       if (initial) return
-      const consumers = consumersOf(`${sources.kind.kind}/${keyText(keyOf(object))}`)
+      const consumers = consumersOf(`${sourceKind.kind}/${keyText(keyOf(object))}`)
       const due = consumers.filter((hr) => {
         if (type === 'deleted') return hr.spec.chart !== undefined
-        return artifact !== undefined && isNews(object, old) && !isAt(hr, sources.kind.kind, artifact, old)
+        return artifact !== undefined && isNews(object, old) && !isAt(hr, sourceKind.kind, artifact, old)
       })
       for (const hr of sortedByDependency(due)) wiring.enqueue(keyOf(hr), 'source')
     })
     wiring.signal.addEventListener('abort', stop, { once: true })
   }
-  watch(allHelmCharts(wiring.environment))
-  watch(allOciRepositories(wiring.environment))
 }
 
 function isNews(source: ChartSource, old: ChartSource | undefined): boolean {
@@ -49,7 +45,7 @@ function isAt(hr: HelmRelease, kind: string, { revision }: Artifact, old: ChartS
   const isRunning = old?.status?.artifact !== undefined && conditionOf(hr, 'Reconciling')?.status === 'True'
   if (!isReady(hr) && !isRunning) return false
   const { lastAttemptedRevision, lastAttemptedRevisionDigest } = hr.status ?? {}
-  if (kind !== ociRepositoryKind.kind) return revision === lastAttemptedRevision
+  if (!namesDigest(kind, revision)) return revision === lastAttemptedRevision
   return revision.slice(revision.indexOf('@') + 1) === lastAttemptedRevisionDigest
 }
 

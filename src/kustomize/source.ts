@@ -35,9 +35,10 @@ export async function readySource(ks: Kustomization, context: Context<Kustomizat
     const message = `can't access '${kind}/${keyText(key)}', ExternalArtifact feature gate is disabled`
     throw new Stalled('AccessDenied', message, { observed: false })
   }
-  const sourceKind = sourceKinds.find((one) => one.kind === kind)
+  const kinds = sourceKinds(context.flags)
+  const sourceKind = kinds.find((one) => one.kind === kind)
   if (!sourceKind) {
-    const known = sourceKinds.map((one) => one.kind).join(' or ')
+    const known = kinds.map((one) => one.kind).join(' or ')
     throw new Stalled('UnsupportedField', `spec.sourceRef.kind ${kind} is not implemented in this version: use ${known}`)
   }
   const sources = allSources(sourceKind, context)

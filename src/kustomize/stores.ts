@@ -1,4 +1,5 @@
 /** The caches that a run reads besides its own object. */
+import { externalArtifactKind } from '../api/externalartifact.ts'
 import { gitRepositoryKind } from '../api/gitrepository.ts'
 import type { Kind } from '../api/kind.ts'
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
@@ -6,11 +7,16 @@ import type { Artifact, CommonStatus, FluxObject } from '../api/meta.ts'
 import { ociRepositoryKind } from '../api/ocirepository.ts'
 import type { Informer } from '../kube/informer.ts'
 import { everyObject, type View } from '../runtime/caches.ts'
+import type { Flags } from '../runtime/flags.ts'
 
 /** An object whose artifact may be applied. */
 export type SourceObject = FluxObject<object, CommonStatus & { readonly artifact?: Artifact }>
 
-export const sourceKinds: readonly Kind[] = [gitRepositoryKind, ociRepositoryKind]
+/** The kinds of sources that may be applied. Who writes ExternalArtifacts is not ours to control: they count only with their gate. */
+export function sourceKinds({ featureGates }: Pick<Flags, 'featureGates'>): readonly Kind[] {
+  const own = [gitRepositoryKind, ociRepositoryKind]
+  return featureGates.get(externalArtifactKind.kind) ? [...own, externalArtifactKind] : own
+}
 
 export function allKustomizations(view: View): Informer<Kustomization> {
   return everyObject<Kustomization>(kustomizationKind, view)

@@ -12,7 +12,7 @@ import { allKustomizations, allSources, sourceKinds } from './stores.ts'
 /** Queues the Kustomizations of a source whose artifact is new, dependencies first. Source: kustomization_indexers.go of Flux. */
 export const sourceChanged: Watch<Kustomization> = ({ environment, own, signal, enqueue }) => {
   const consumersOf = consumersIndex(own.store)
-  for (const sourceKind of sourceKinds) {
+  for (const sourceKind of sourceKinds(environment.flags)) {
     const stop = allSources(sourceKind, environment).subscribe(({ type, object, old, initial }) => {
       // What was there before us is read by every first run anyway.
       if (initial) return

@@ -238,7 +238,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['UseHelm3Defaults', { fallback: false, support: 'honoured' }],
   ['DetectDrift', { fallback: false, support: 'refused' }],
   ['CorrectDrift', { fallback: false, support: 'warned' }],
-  ['ExternalArtifact', { fallback: false, support: 'refused' }],
+  ['ExternalArtifact', { fallback: false, support: 'honoured' }],
   ['MigrateAPIVersion', { fallback: false, support: 'refused' }],
   ['ObjectLevelWorkloadIdentity', { fallback: false, support: 'refused' }],
 ])

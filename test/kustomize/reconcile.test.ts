@@ -235,7 +235,7 @@ describe('the source', () => {
     expect(run.events[0]?.metadata).toEqual({ revision: 'main@sha1:1', originRevision: 'v1@sha1:0' })
   })
 
-  it('stalls for a gate that is off', async () => {
+  it('SRC-EXT-02 stalls for a gate that is off', async () => {
     add('apps', { sourceRef: { kind: 'ExternalArtifact', name: 'x' } })
     expect((await world.run('apps')).error).toMatchObject({
       name: 'Stalled',
@@ -247,12 +247,32 @@ describe('the source', () => {
 })
 
 it('names the kind of a source that is not built yet', async () => {
-  world.flags.featureGates.set('ExternalArtifact', true)
-  for (const kind of ['Bucket', 'ExternalArtifact'] as const) {
-    add('apps', { sourceRef: { kind, name: 'x' } })
-    const { error } = await world.run('apps')
-    expect(error).toMatchObject({ name: 'Stalled', message: expect.stringContaining(`spec.sourceRef.kind ${kind}`) })
-  }
+  add('apps', { sourceRef: { kind: 'Bucket', name: 'x' } })
+  const { error } = await world.run('apps')
+  expect(error).toMatchObject({ name: 'Stalled', message: expect.stringContaining('spec.sourceRef.kind Bucket') })
+})
+
+describe('an ExternalArtifact', () => {
+  it('SRC-EXT-01 SRC-EXT-02 is applied when its gate is on', async () => {
+    await world.commit('v1', { 'apps/a.yaml': configMap('a') })
+    add('apps', { sourceRef: { kind: 'ExternalArtifact', name: 'repo' } })
+    expect((await world.run('apps')).error).toMatchObject({ name: 'Stalled', reason: 'AccessDenied' })
+    world.flags.featureGates.set('ExternalArtifact', true)
+    const run = await world.run('apps')
+    expect(run.error).toBeUndefined()
+    expect(run.status()).toMatchObject({ lastAppliedRevision: 'v1' })
+  })
+
+  it('SRC-EXT-01 is of no other namespace where that is forbidden', async () => {
+    world.flags.featureGates.set('ExternalArtifact', true)
+    world.flags.noCrossNamespaceRefs = true
+    add('apps', { sourceRef: { kind: 'ExternalArtifact', name: 'x', namespace: 'team' } })
+    expect((await world.run('apps')).error).toMatchObject({
+      name: 'Stalled',
+      reason: 'AccessDenied',
+      message: "can't access 'ExternalArtifact/team/x', cross-namespace references have been blocked",
+    })
+  })
 })
 
 describe('a source in another namespace', () => {
