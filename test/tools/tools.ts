@@ -8,7 +8,7 @@
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { access, constants, link, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, constants, cp, link, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -16,6 +16,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { extract } from 'tar'
+import { run } from './processes.ts'
 
 export type Tool =
   | 'etcd'
@@ -31,6 +32,7 @@ export type Tool =
   | 'helm'
   | 'helm3'
   | 'helm-oracle'
+  | 'flux'
   | 'nats-server'
   | 'prometheus'
   | 'promtool'
@@ -42,13 +44,25 @@ export type Say = (line: string) => void
 /** How a tool is built: all tools of one module and folder are built by one command, which shares what they have in common. */
 interface Recipe {
   readonly folder: string
-  readonly module: 'kube' | 'node' | 'kustomize' | 'helm' | 'helm3' | 'nats' | 'registry' | 'prometheus' | 'kube-state-metrics'
+  readonly module:
+    | 'kube'
+    | 'node'
+    | 'kustomize'
+    | 'helm'
+    | 'helm3'
+    | 'flux'
+    | 'nats'
+    | 'registry'
+    | 'prometheus'
+    | 'kube-state-metrics'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
   readonly ldflags: string
   /** Build tags. */
   readonly tags?: string
+  /** Builds in a copy of this module, by its own go.mod, with what is in `added/` laid over it: it embeds files that it does not ship. */
+  readonly copyOf?: string
 }
 
 const kubernetesVersion = 'v1.36.3'
@@ -109,6 +123,13 @@ const recipes: { readonly [T in Tool]: Recipe } = {
   },
   // As with coredns and pause, our own program: the last number goes up when its source changes.
   'helm-oracle': { folder: 'helm-oracle-v4.3.1-1', module: 'helm', package: './oracle', ldflags: helmFlags },
+  flux: {
+    folder: 'flux-v2.9.5',
+    module: 'flux',
+    package: './cmd/flux',
+    ldflags: '-X main.VERSION=2.9.5',
+    copyOf: 'github.com/fluxcd/flux2/v2',
+  },
   registry: {
     folder: 'registry-v3.1.2',
     module: 'registry',
@@ -277,7 +298,7 @@ function programOf(packagePath: string): string {
 }
 
 async function goBuild(recipe: Recipe, packages: readonly string[], output: string): Promise<void> {
-  const cwd = join(dirname(fileURLToPath(import.meta.url)), recipe.module)
+  const cwd = await sourceOf(recipe, output)
   const flags = ['-trimpath', '-buildvcs=false', `-tags=${recipe.tags ?? ''}`, `-ldflags=-s -w ${recipe.ldflags}`]
   const args = ['build', ...flags, '-o', `${output}/`, ...packages]
   const env = { ...process.env, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' }
@@ -291,6 +312,19 @@ async function goBuild(recipe: Recipe, packages: readonly string[], output: stri
     child.once('close', resolve)
   })
   if (code !== 0) throw new Error(`go build ended with ${code}: ${said.trim()}`)
+}
+
+/** Where `go build` runs. */
+async function sourceOf({ module, copyOf }: Recipe, work: string): Promise<string> {
+  const folder = join(dirname(fileURLToPath(import.meta.url)), module)
+  if (copyOf === undefined) return folder
+  const env = { ...process.env, GOTOOLCHAIN: 'local' }
+  const { Dir } = JSON.parse(await run('go', ['mod', 'download', '-json', copyOf], { cwd: folder, env })) as { Dir: string }
+  const copy = join(work, 'source')
+  await cp(Dir, copy, { recursive: true })
+  await run('chmod', ['-R', 'u+w', copy]) // Go's cache may only be read
+  await cp(join(folder, 'added'), copy, { recursive: true })
+  return copy
 }
 
 /** A folder beside the tools, so that a rename from it is atomic. */

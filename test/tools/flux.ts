@@ -1,0 +1,90 @@
+/** The real flux command, on one cluster. */
+
+import { execFile } from 'node:child_process'
+import { mkdir } from 'node:fs/promises'
+import { temporaryDirectory } from './processes.ts'
+import { findTool } from './tools.ts'
+
+export interface FluxRun {
+  /** Exit code. */
+  readonly code: number
+  /** Tables, YAML and JSON. */
+  readonly stdout: string
+  /** What it does and waits for, and errors. */
+  readonly stderr: string
+}
+
+export interface Flux {
+  /** Runs it to its end and returns what it printed on standard output; rejects with all that it said unless it exits with 0. */
+  (...args: string[]): Promise<string>
+  /** Runs it and returns what it says on both outputs; rejects unless it exits with 0. */
+  said(...args: string[]): Promise<string>
+  /** Runs it; the exit code is the caller's to judge. */
+  tried(...args: string[]): Promise<FluxRun>
+  /** The rows of a table that it prints, by column. */
+  rows(...args: string[]): Promise<Record<string, string>[]>
+  /** As `flux`, in this folder or with this on its standard input. */
+  with(where: { readonly cwd?: string; readonly input?: string }): Flux
+}
+
+/** Its default namespace is the one given; no file of the user's, such as what docker knows of registries, is read. */
+export async function fluxOf(about: { readonly kubeconfig: string; readonly namespace: string }): Promise<Flux> {
+  const home = await temporaryDirectory('flux-home')
+  await mkdir(`${home}/.kube`)
+  const tool = await findTool('flux', () => {})
+  const env = { ...process.env, HOME: home, KUBECONFIG: about.kubeconfig, FLUX_SYSTEM_NAMESPACE: about.namespace }
+  return made((args, { cwd, input }) => execute(tool, args, { env, ...(cwd !== undefined && { cwd }) }, input), {})
+}
+
+interface Where {
+  readonly cwd?: string
+  readonly input?: string
+}
+
+function made(start: (args: readonly string[], where: Where) => Promise<FluxRun>, where: Where): Flux {
+  const tried = (...args: string[]) => start(args, where)
+  const succeeded = async (args: readonly string[]): Promise<FluxRun> => {
+    const run = await start(args, where)
+    if (run.code !== 0) throw new Error(`flux ${args.join(' ')} ended with ${run.code}: ${run.stderr}${run.stdout}`)
+    return run
+  }
+  return Object.assign(async (...args: string[]) => (await succeeded(args)).stdout, {
+    said: async (...args: string[]) => {
+      const { stdout, stderr } = await succeeded(args)
+      return stderr + stdout
+    },
+    tried,
+    rows: async (...args: string[]) => rowsOf((await succeeded(args)).stdout),
+    with: (other: Where) => made(start, { ...where, ...other }),
+  })
+}
+
+function execute(
+  tool: string,
+  args: readonly string[],
+  options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
+  input: string | undefined,
+): Promise<FluxRun> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(tool, args, { ...options, timeout: 120_000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+      if (error && typeof error.code !== 'number') return reject(error)
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
+    })
+    child.stdin?.on('error', () => {}) // it may end without reading
+    child.stdin?.end(input)
+  })
+}
+
+/** Cells are padded with blanks and a tab. */
+function rowsOf(table: string): Record<string, string>[] {
+  const [header = '', ...lines] = table.split('\n').filter((line) => line !== '')
+  const cells = (line: string) => line.split('\t').map((cell) => cell.trim())
+  const columns = cells(header)
+  return lines.map((line) => Object.fromEntries(cells(line).map((cell, index) => [columns[index] ?? '', cell])))
+}
+
+/** The blocks of `flux trace`, each with its fields. */
+export function blocksOf(trace: string): Record<string, string>[] {
+  const fieldsOf = (block: string) => [...block.matchAll(/^(\w[\w ]*):\s+(.*)$/gm)].map(([, name = '', value]) => [name, value])
+  return trace.split('---\n').map((block) => Object.fromEntries(fieldsOf(block)))
+}
