@@ -38,6 +38,10 @@ export type Tool =
   | 'promtool'
   | 'kube-state-metrics'
   | 'registry'
+  | FluxController
+
+/** The real controllers of Flux that can be built from published modules; the others' modules are not complete. */
+export type FluxController = 'source-controller' | 'kustomize-controller'
 
 export type Say = (line: string) => void
 
@@ -88,6 +92,11 @@ function prometheus(command: string): Recipe {
     ldflags: '-X github.com/prometheus/common/version.Version=3.15.0',
     tags: 'remove_all_sd,enable_kubernetes_sd',
   }
+}
+
+/** The newest of Flux 2.9 of which every module that it requires is published; its Makefile links no version in. */
+function fluxController(controller: FluxController): Recipe {
+  return { folder: 'flux-controllers-v1.9.3', module: 'flux-controllers', package: `github.com/fluxcd/${controller}`, ldflags: '' }
 }
 
 const helmFlags = '-X helm.sh/helm/v4/internal/version.version=v4.3.1'
@@ -145,6 +154,8 @@ const recipes: { readonly [T in Tool]: Recipe } = {
     package: 'k8s.io/kube-state-metrics/v2',
     ldflags: '',
   },
+  'source-controller': fluxController('source-controller'),
+  'kustomize-controller': fluxController('kustomize-controller'),
 }
 
 /** The newest archive of that minor version; its etcd and API server are a patch release behind what we build. */
@@ -174,6 +185,11 @@ export async function findTool(tool: Tool, say: Say = sayOnce): Promise<string> 
 
 function fail(tool: Tool): never {
   throw new Error(`${tool} was built but is not in ${toolsDirectory()}`)
+}
+
+/** Whether a tool can be had without building it. */
+export async function isBuilt(tool: Tool): Promise<boolean> {
+  return (await lookUp(tool, () => {})) !== undefined
 }
 
 async function lookUp(tool: Tool, say: Say): Promise<string | undefined> {
