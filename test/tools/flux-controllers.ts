@@ -1,0 +1,188 @@
+/**
+ * Flux's own controllers as child processes, as its Deployments start them: what Sluice takes a cluster over from, and gives it
+ * back to.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { freePort, hasExited, kill, run, startProcess, temporaryDirectory, type Usage, usage } from './processes.ts'
+import type { LogLine } from './sluice.ts'
+import { type FluxController, findTool, isBuilt } from './tools.ts'
+
+export const fluxControllers: readonly FluxController[] = ['source-controller', 'kustomize-controller']
+
+export interface FluxOptions {
+  readonly kubeconfig: string
+  /** Its own namespace: where its leases are. */
+  readonly namespace: string
+  /** Of both: `{ concurrent: '20' }` becomes `--concurrent=20`. They win over those below. */
+  readonly flags?: Readonly<Record<string, string>>
+  /** Of source-controller: a temporary folder when absent. */
+  readonly storagePath?: string
+}
+
+/** One controller. */
+export interface FluxProcess {
+  readonly pid: number
+  /** Every line so far. */
+  readonly logs: readonly LogLine[]
+  /** Resolves with the first line, past or future, that fits. */
+  untilLog(fits: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>
+  /** Of the running process (Linux). */
+  usage(): Promise<Usage>
+}
+
+export interface Flux extends AsyncDisposable {
+  readonly controllers: ReadonlyMap<FluxController, FluxProcess>
+  /** Resolves when both hold their leases and have started their workers. */
+  untilWorking(timeoutMs?: number): Promise<void>
+  /** SIGTERM to both; resolves with the exit codes when they are gone. */
+  stop(): Promise<readonly (number | null)[]>
+}
+
+/**
+ * Starts both with leader election, on ports of their own, and resolves when they have set up: they may still wait for a lease.
+ * @throws Error with the end of a log when one ends before that.
+ */
+export async function startFlux(options: FluxOptions): Promise<Flux> {
+  await using starting = new AsyncDisposableStack()
+  const storageAddress = `127.0.0.1:${await freePort()}`
+  const storage = {
+    'storage-path': options.storagePath ?? (await temporaryDirectory('flux-storage')),
+    'storage-addr': storageAddress,
+    'storage-adv-addr': storageAddress,
+  }
+  const controllers = new Map<FluxController, Controller>()
+  for (const name of fluxControllers) {
+    const controller = starting.use(await Controller.start(name, options, name === 'source-controller' ? storage : {}))
+    controllers.set(name, controller)
+  }
+  await Promise.all([...controllers.values()].map((one) => one.untilLog(({ msg }) => msg === 'starting manager')))
+  const running = starting.move()
+  return {
+    controllers,
+    async untilWorking(timeoutMs) {
+      await Promise.all([...controllers.values()].map((one) => one.untilWorking(timeoutMs)))
+    },
+    stop: () => Promise.all([...controllers.values()].map((one) => one.stop())),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+/**
+ * Why the controllers cannot run here, or nothing. They are not built for a test, which takes minutes: see docs/operations.md.
+ */
+export async function whyNoFlux(): Promise<string | undefined> {
+  for (const name of fluxControllers)
+    if (!(await isBuilt(name))) return `${name} is not built: npx node test/tools/tools.ts ${fluxControllers.join(' ')}`
+  return run('unshare', ['--map-root-user', '--mount', 'true']).then(
+    () => undefined,
+    (error: unknown) => `a mount namespace cannot be made, which leader election outside of a pod needs: ${error}`,
+  )
+}
+
+class Controller implements FluxProcess, AsyncDisposable {
+  readonly logs: LogLine[] = []
+  readonly #name: FluxController
+  readonly #child: ChildProcess
+  readonly #listeners = new Set<(line: LogLine) => void>()
+
+  private constructor(name: FluxController, child: ChildProcess) {
+    this.#name = name
+    this.#child = child
+    if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => this.#heard(line))
+    child.once('close', () => this.#heard(JSON.stringify({ level: 'text', msg: `${name} has ended` })))
+  }
+
+  static async start(name: FluxController, options: FluxOptions, own: Readonly<Record<string, string>>): Promise<Controller> {
+    const args = Object.entries({
+      'metrics-addr': '127.0.0.1:0',
+      'health-addr': '127.0.0.1:0',
+      'events-addr': '',
+      'enable-leader-election': 'true',
+      ...own,
+      ...options.flags,
+    }).map(([flag, value]) => `--${flag}=${value}`)
+    const env = {
+      ...process.env,
+      KUBECONFIG: options.kubeconfig,
+      RUNTIME_NAMESPACE: options.namespace,
+      TMPDIR: await temporaryDirectory(name),
+    }
+    // In a namespace of mounts where the file that a pod has tells which namespace it runs in: the leases are there, and no flag says so.
+    const inPod = [
+      'mount -t tmpfs tmpfs /var/run/',
+      'mkdir -p /var/run/secrets/kubernetes.io/serviceaccount',
+      'printf %s "$RUNTIME_NAMESPACE" > /var/run/secrets/kubernetes.io/serviceaccount/namespace',
+      'exec "$0" "$@"',
+    ].join(' && ')
+    const command = ['--map-root-user', '--mount', 'sh', '-c', inPod, await findTool(name), ...args]
+    return new Controller(name, startProcess('unshare', command, { stdio: ['ignore', 'ignore', 'pipe'], env }))
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** @throws Error with the end of the log when it is late or the controller ends. */
+  untilLog(fits: (line: LogLine) => boolean, timeoutMs = 30_000): Promise<LogLine> {
+    const past = this.logs.find(fits)
+    if (past) return Promise.resolve(past)
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => {
+        clearTimeout(timer)
+        this.#listeners.delete(listen)
+        settle()
+      }
+      const listen = (line: LogLine) => {
+        if (fits(line)) done(() => resolve(line))
+        else if (hasExited(this.#child)) done(() => reject(new Error(`ended with ${this.#child.exitCode}:\n${this.#endOfLog()}`)))
+      }
+      const late = () => done(() => reject(new Error(`not logged within ${timeoutMs} ms:\n${this.#endOfLog()}`)))
+      const timer = setTimeout(late, timeoutMs)
+      this.#listeners.add(listen)
+    })
+  }
+
+  async untilWorking(timeoutMs?: number): Promise<void> {
+    const kind = this.#name === 'source-controller' ? 'GitRepository' : 'Kustomization'
+    await this.untilLog(({ msg, controllerKind }) => msg === 'Starting workers' && controllerKind === kind, timeoutMs)
+  }
+
+  usage(): Promise<Usage> {
+    return usage(this.pid)
+  }
+
+  async stop(): Promise<number | null> {
+    if (hasExited(this.#child)) return this.#child.exitCode
+    const exited = once(this.#child, 'exit')
+    this.#child.kill('SIGTERM')
+    await exited
+    return this.#child.exitCode
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return kill(this.#child)
+  }
+
+  #heard(text: string): void {
+    const line = parseLine(text)
+    this.logs.push(line)
+    for (const listener of this.#listeners) listener(line)
+  }
+
+  #endOfLog(): string {
+    return `${this.#name}:\n${this.logs
+      .slice(-20)
+      .map((line) => JSON.stringify(line))
+      .join('\n')}`
+  }
+}
+
+function parseLine(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine
+  } catch {
+    return { level: 'text', msg: text }
+  }
+}
