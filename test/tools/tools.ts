@@ -59,6 +59,7 @@ interface Recipe {
     | 'registry'
     | 'prometheus'
     | 'kube-state-metrics'
+    | 'flux-controllers'
   /** The path of a package, or one of the module itself as `./name`. */
   readonly package: string
   /** `go build` leaves a placeholder for the version of a module; the API server would report it as its own. */
