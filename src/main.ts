@@ -12,6 +12,7 @@ import { connect } from './kube/connect.ts'
 import { Informers } from './kube/informer.ts'
 import type { TransportOptions } from './kube/transport.ts'
 import { Appliers } from './kustomize/appliers.ts'
+import type { Clusters } from './kustomize/cluster.ts'
 import { kustomizationLoop } from './kustomize/kustomization.ts'
 import { alertUpkeep, providerUpkeep } from './notification/finalizers.ts'
 import { Notifications } from './notification/notifications.ts'
@@ -105,6 +106,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal: as
 
   const environment: Environment = { client, informers, artifacts, workers, clock: systemClock, log, flags, metrics }
   const appliers = stack.adopt(appliersOf(environment), (created) => created.close())
+  const clusters = { appliers, remoteClusters: remoteClustersOf(environment) }
   const recorder = new EventRecorder({
     client,
     clock: systemClock,
@@ -132,7 +134,7 @@ async function operate(flags: Flags, log: Logger, { env, workerEntry, signal: as
   await runManager({
     environment,
     recorder,
-    loops: loopsOf(environment, appliers),
+    loops: loopsOf(environment, clusters),
     signal,
     hostname: host,
     podName: env.POD_NAME,
@@ -205,22 +207,21 @@ function warnOnce(log: Logger): (warning: string) => void {
   }
 }
 
-function loopsOf(environment: Environment, appliers: Appliers): AnyLoop[] {
+function loopsOf(environment: Environment, clusters: Clusters): AnyLoop[] {
   const { flags, metrics } = environment
   const loops: AnyLoop[] = []
   if (flags.controllers.includes('source')) {
     loops.push(anyLoop(gitRepositoryLoop), anyLoop(ociRepositoryLoop), anyLoop(helmRepositoryLoop()))
     loops.push(anyLoop(helmChartLoop(new VersionCache(versionCacheOf(flags)))))
   }
-  if (flags.controllers.includes('kustomize')) loops.push(anyLoop(kustomizationLoop({ appliers, onBuild: () => metrics.built() })))
-  if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop(helmParts(environment))))
+  if (flags.controllers.includes('kustomize'))
+    loops.push(anyLoop(kustomizationLoop({ ...clusters, onBuild: () => metrics.built() })))
+  if (flags.controllers.includes('helm')) loops.push(anyLoop(helmReleaseLoop(helmParts(metrics, clusters))))
   if (flags.controllers.includes('notification')) loops.push(anyLoop(receiverLoop), providerUpkeep, alertUpkeep)
   return loops
 }
 
-function helmParts(environment: Environment): HelmParts {
-  const { metrics } = environment
-  const remoteClusters = remoteClustersOf(environment)
+function helmParts(metrics: Metrics, { remoteClusters }: Clusters): HelmParts {
   return { actions: measuredActions(metrics), storageIn: releaseStorage, renderOf, remoteClusters }
 }
 

@@ -1,6 +1,6 @@
 /** Fields that the kinds which apply objects have in common. */
 import { localReference } from './meta.ts'
-import { array, map, object, oneOf, optional, string } from './schema.ts'
+import { array, type Infer, map, object, oneOf, optional, string } from './schema.ts'
 
 /** Which objects a patch or an ignore rule is about; empty fields select everything. */
 export function selector(description: string) {
@@ -60,6 +60,9 @@ export const kubeConfig = object(
     ],
   },
 )
+
+/** Just one of both is there. */
+export type KubeConfig = Infer<typeof kubeConfig>
 
 export const healthCheckExpression = object('How the health of a custom resource is told, in CEL.', {
   apiVersion: string('API version of the custom resource.'),

@@ -6,7 +6,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Dict } from '../lib/gotemplate/value.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
-import { type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
+import { type Context, type Loop, type Outcome, Preempted, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
 import { KubeConfigMissing, type RemoteClusters } from '../runtime/remote-clusters.ts'
 import type { ActionContext, Actions, ReleaseStorage, Render } from './action.ts'
 import type { WantedChart } from './acts.ts'
@@ -34,7 +34,7 @@ export interface HelmParts {
   /** How releases of this HelmRelease are rendered. */
   renderOf(hr: HelmRelease, parts: RenderParts): Render
   /** Where `spec.kubeConfig` leads. */
-  readonly remoteClusters: Pick<RemoteClusters, 'clientFor'>
+  readonly remoteClusters: Pick<RemoteClusters, 'of'>
 }
 
 export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
@@ -223,6 +223,7 @@ class Run {
       return true
     } catch (error) {
       signal.throwIfAborted()
+      if (error instanceof Preempted) throw error
       if (!(error instanceof KubeConfigMissing)) {
         const message = `failed to build REST client getter to uninstall release: ${messageOf(error)}`
         throw new Retryable('UninstallFailed', message, { cause: error, silent: true })
@@ -256,6 +257,7 @@ class Run {
 
   async #scope({ name, namespace }: Scope['release'], storageNamespace: string): Promise<Scope> {
     const client = await this.#client().catch((error) => {
+      if (error instanceof Preempted) throw error
       throw new Retryable('RESTClientError', messageOf(error), { cause: error, silent: true })
     })
     const { workers, signal, flags } = this.#context
@@ -277,11 +279,18 @@ class Run {
   /** Of the release's cluster, with the release's identity there. @throws KubeConfigMissing, Error that names the Secret */
   async #client(): Promise<Client> {
     const { serviceAccountName, kubeConfig } = this.#hr.spec
-    const { client: own, key, signal } = this.#context
-    const secret = kubeConfig?.secretRef
-    const client = secret
-      ? await this.#parts.remoteClusters.clientFor({ namespace: key.namespace ?? '', ...secret }, { client: own, signal })
-      : own
+    const { key } = this.#context
+    const client = kubeConfig?.secretRef ? await this.#remote(kubeConfig.secretRef) : this.#context.client
     return serviceAccountName ? client.as({ user: `system:serviceaccount:${key.namespace}:${serviceAccountName}` }) : client
+  }
+  /** Holds no worker: the cluster may be slow, or gone. */
+  #remote(secret: { readonly name: string; readonly key?: string }): Promise<Client> {
+    const { client, key } = this.#context
+    const reach = async (signal: AbortSignal) => {
+      const remote = await this.#parts.remoteClusters.of({ namespace: key.namespace ?? '', ...secret }, { client, signal })
+      await remote.reached(signal)
+      return remote.client
+    }
+    return this.#context.parked(reach)
   }
 }

@@ -2,7 +2,7 @@
 import type { HelmRelease } from '../api/helmrelease.ts'
 import { type Artifact, conditionOf, type FluxObject, isReady } from '../api/meta.ts'
 import { type Key, keyOf, keyText } from '../api/object.ts'
-import { configChanged } from '../runtime/config-watch.ts'
+import { configChanged, kubeConfigReferences } from '../runtime/config-watch.ts'
 import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
 import type { Watch, Wiring } from '../runtime/reconcile.ts'
 import { allChartSources, type ChartSource, chartSourceKinds, namesDigest, sourceOf } from './chart-source.ts'
@@ -76,7 +76,6 @@ function usesExpression({ spec }: HelmRelease): boolean {
 /** Queues the releases that take values, or the way to their cluster, from a labelled ConfigMap or Secret. */
 export const configurationChanged = configChanged<HelmRelease>({
   index: 'configuration',
-  references: ({ spec: { valuesFrom = [], kubeConfig } }) =>
-    kubeConfig?.secretRef ? [...valuesFrom, { kind: 'Secret', name: kubeConfig.secretRef.name }] : valuesFrom,
+  references: ({ spec: { valuesFrom = [], kubeConfig } }) => [...valuesFrom, ...kubeConfigReferences(kubeConfig)],
   order: sortedByDependency,
 })

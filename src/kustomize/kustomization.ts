@@ -10,10 +10,18 @@ import { messageOf } from '../lib/errors.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
-import { type Cause, type Context, type Loop, type Outcome, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
-import { type Actor, type Appliers, accountOf } from './appliers.ts'
+import {
+  type Cause,
+  type Context,
+  type Loop,
+  type Outcome,
+  Preempted,
+  Retryable,
+  type UnsupportedField,
+} from '../runtime/reconcile.ts'
 import { pathInArtifact } from './build-task.ts'
 import { Builds, type WantedObjects } from './builds.ts'
+import { type Cluster, type Clusters, clusterOf } from './cluster.ts'
 import { dependenciesReady } from './depends.ts'
 import { finalize } from './finalize.ts'
 import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
@@ -21,15 +29,14 @@ import { withRun } from './history.ts'
 import { prune } from './prune.ts'
 import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
 import { readSubstitution, type Substitution, withoutSecrets } from './variables.ts'
-import { dependencyReady, managedObjectChanged, sourceChanged, substituteInputChanged } from './watches.ts'
+import { configurationChanged, dependencyReady, managedObjectChanged, sourceChanged } from './watches.ts'
 
-export interface KustomizationParts {
-  readonly appliers: Appliers
+export interface KustomizationParts extends Clusters {
   /** Called at each build that is really run. */
   readonly onBuild?: (key: Key) => void
 }
 
-export function kustomizationLoop({ appliers, onBuild }: KustomizationParts): Loop<Kustomization> {
+export function kustomizationLoop({ appliers, remoteClusters, onBuild }: KustomizationParts): Loop<Kustomization> {
   const builds = new Builds(onBuild)
   const deadlines = new Deadlines()
   const downloads = new Downloads()
@@ -40,9 +47,9 @@ export function kustomizationLoop({ appliers, onBuild }: KustomizationParts): Lo
     conditions: ['Healthy'],
     inProgress: 'Reconciliation in progress',
     unsupported,
-    watches: [sourceChanged, dependencyReady, substituteInputChanged, managedObjectChanged(appliers)],
-    reconcile: (ks, context) => new Run(ks, context, { appliers, builds, deadlines, downloads }).reconcile(),
-    finalize: (ks, context) => finalize(ks, context, appliers),
+    watches: [sourceChanged, dependencyReady, configurationChanged, managedObjectChanged(appliers)],
+    reconcile: (ks, context) => new Run(ks, context, { appliers, remoteClusters, builds, deadlines, downloads }).reconcile(),
+    finalize: (ks, context) => finalize(ks, context, { appliers, remoteClusters }),
     forget(key) {
       builds.forget(key)
       deadlines.forget(key)
@@ -54,15 +61,24 @@ export function kustomizationLoop({ appliers, onBuild }: KustomizationParts): Lo
 
 const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.decryption', isUsed: ({ spec }) => spec.decryption !== undefined },
-  { field: 'spec.kubeConfig', isUsed: ({ spec }) => spec.kubeConfig !== undefined },
+  { field: 'spec.kubeConfig.configMapRef', isUsed: ({ spec }) => spec.kubeConfig?.configMapRef !== undefined },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
 ]
 
-interface Parts {
-  readonly appliers: Appliers
+interface Parts extends Clusters {
   readonly builds: Builds
   readonly deadlines: Deadlines
   readonly downloads: Downloads
+}
+
+interface Applying {
+  readonly cluster: Cluster
+  readonly unpacked: UnpackedArtifact
+  readonly wanted: WantedObjects
+}
+
+interface Writing extends Pick<Applying, 'cluster' | 'wanted'> {
+  readonly beforeWrite: Recorder
 }
 
 /** After these an object may differ from what the watches told; after others only what is known to have changed is written. */
@@ -72,14 +88,14 @@ const verifyingCauses: readonly Cause[] = ['created', 'interval', 'requested', '
 class Run {
   readonly #ks: Kustomization
   readonly #context: Context<Kustomization>
-  readonly #parts: Parts & Actor
+  readonly #parts: Parts
   #rule: HealthOptions['rule']
   #substitution: Substitution | undefined
 
   constructor(ks: Kustomization, context: Context<Kustomization>, parts: Parts) {
     this.#ks = ks
     this.#context = context
-    this.#parts = { ...parts, ...parts.appliers.of(context.key, accountOf(ks, context.flags)) }
+    this.#parts = parts
   }
 
   /**
@@ -103,11 +119,15 @@ class Run {
     const unpacked = await openArtifact(this.#ks, source, { context: this.#context, ...this.#parts })
     await this.#findPath(source, unpacked)
     this.#context.set({ lastAttemptedRevision: source.revision })
+    const cluster = await this.#cluster(source)
 
     this.#progress('Building manifests', source)
     const wanted = await this.#build(source, unpacked)
     try {
-      await this.#apply(source, unpacked, wanted)
+      this.#progress('Detecting drift', source)
+      const changes = await cluster.turn(() => this.#apply(source, { cluster, unpacked, wanted }))
+      const { ks, context, rule, deadlines } = { ks: this.#ks, context: this.#context, rule: this.#rule, ...this.#parts }
+      await checkHealth({ ks, revision: source, changes, rule, deadlines, context, applier: cluster.applier })
     } catch (error) {
       if (error instanceof Retryable) this.#keepHistory(source, wanted, error.reason)
       throw error
@@ -127,6 +147,16 @@ class Run {
     }
   }
 
+  async #cluster(source: Source): Promise<Cluster> {
+    try {
+      return await clusterOf(this.#ks, this.#context, this.#parts)
+    } catch (error) {
+      this.#context.signal.throwIfAborted()
+      if (error instanceof Preempted) throw error
+      throw failure(this.#ks, source, 'ReconciliationFailed', `failed to build kube client: ${messageOf(error)}`, error)
+    }
+  }
+
   async #build(source: Source, unpacked: UnpackedArtifact): Promise<WantedObjects> {
     const { client, flags, signal } = this.#context
     const strict = flags.featureGates.get('StrictPostBuildSubstitutions') ?? true
@@ -140,37 +170,37 @@ class Run {
     }
   }
 
-  async #apply(source: Source, unpacked: UnpackedArtifact, wanted: WantedObjects): Promise<void> {
-    this.#progress('Detecting drift', source)
+  /** Makes the objects in the cluster as wanted, and deletes what is no longer. */
+  async #apply(source: Source, { cluster, unpacked, wanted }: Applying): Promise<readonly Change[]> {
     const before = this.#ks.status?.inventory?.entries ?? []
-    const entries = await this.#inventory(source, wanted)
+    const entries = await this.#inventory(source, { cluster, wanted })
     const stale = minus(before, entries)
-    const changes = await this.#write(source, wanted, recorder(before, this.#context))
+    const changes = await this.#write(source, { cluster, wanted, beforeWrite: recorder(before, this.#context) })
 
     const { ks, context } = { ks: this.#ks, context: this.#context }
-    const pruned = await prune({ ks, revision: source, unpacked, stale, context, ...this.#parts })
+    const { builds } = this.#parts
+    const pruned = await prune({ ks, revision: source, unpacked, stale, builds, context, ...cluster })
     // Before any wait: a failing check must not bring pruned objects back into the record.
     await context.record({ inventory: { entries: [...entries, ...pruned.kept] } })
     if (pruned.failure !== undefined) throw failure(ks, source, 'PruneFailed', pruned.failure)
-
-    await checkHealth({ ks, revision: source, changes, rule: this.#rule, context, ...this.#parts })
+    return changes
   }
 
-  async #inventory(source: Source, wanted: WantedObjects): Promise<readonly InventoryEntry[]> {
+  async #inventory(source: Source, { cluster, wanted }: Pick<Applying, 'cluster' | 'wanted'>): Promise<readonly InventoryEntry[]> {
     try {
-      return await this.#parts.applier.inventory(wanted)
+      return await cluster.applier.inventory(wanted)
     } catch (error) {
       throw this.#applyFailure(source, error)
     }
   }
 
   /** Makes the objects as wanted, and tells what that changed. */
-  async #write(source: Source, wanted: WantedObjects, beforeWrite: Recorder): Promise<readonly Change[]> {
+  async #write(source: Source, { cluster, wanted, beforeWrite }: Writing): Promise<readonly Change[]> {
     const { causes, signal } = this.#context
     const verify = verifyingCauses.some((cause) => causes.has(cause))
     try {
       const force = this.#ks.spec.force ?? false
-      const changes = await this.#parts.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, beforeWrite, signal })
+      const changes = await cluster.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, beforeWrite, signal })
       this.#announce(source, changes.filter(hasChanged))
       return changes
     } catch (error) {

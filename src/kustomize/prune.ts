@@ -9,6 +9,7 @@ import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import type { Context } from '../runtime/reconcile.ts'
 import type { Actor } from './appliers.ts'
 import type { Builds } from './builds.ts'
+import { inSameCluster } from './cluster.ts'
 import { consumersIndex, eventMetadata, type Revision, sourceKeyOf } from './source.ts'
 import { allKustomizations } from './stores.ts'
 import { readSubstitution } from './variables.ts'
@@ -74,7 +75,7 @@ async function stillOurs({ ks, client, context }: Pruning, entries: readonly Inv
 async function wantedByOthers({ ks, stale, unpacked, applier, builds, context }: Pruning): Promise<ReadonlySet<string>> {
   const { store } = allKustomizations(context)
   const others = consumersIndex(store)(sourceKeyOf(ks)).filter(
-    (other) => keyText(keyOf(other)) !== keyText(keyOf(ks)) && !other.spec.suspend && !other.metadata.deletionTimestamp,
+    (other) => keyText(keyOf(other)) !== keyText(keyOf(ks)) && isActive(other) && inSameCluster(other, ks),
   )
   const idsOf = async (other: Kustomization): Promise<readonly string[]> => {
     try {
@@ -96,4 +97,8 @@ async function wantedByOthers({ ks, stale, unpacked, applier, builds, context }:
   const isStale = new Set(stale.map(({ id }) => id))
   const ids = await mapPooled(others, { limit: concurrent, signal: context.signal }, idsOf)
   return new Set(ids.flat().filter((id) => isStale.has(id)))
+}
+
+function isActive({ spec, metadata }: Kustomization): boolean {
+  return !spec.suspend && !metadata.deletionTimestamp
 }

@@ -2,7 +2,7 @@
 import type { Kustomization } from '../api/kustomization.ts'
 import { type Artifact, conditionOf, isReady } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
-import { configChanged } from '../runtime/config-watch.ts'
+import { configChanged, kubeConfigReferences } from '../runtime/config-watch.ts'
 import { dependenciesOf, isMet, sortedByDependency } from '../runtime/depends.ts'
 import type { Watch } from '../runtime/reconcile.ts'
 import type { Appliers } from './appliers.ts'
@@ -62,10 +62,10 @@ function stateOf(ks: Kustomization): string {
   return `${ks.status?.observedGeneration} ${ks.status?.lastAppliedRevision}`
 }
 
-/** Queues the Kustomizations that take variables from a labelled ConfigMap or Secret. */
-export const substituteInputChanged = configChanged<Kustomization>({
-  index: 'substituteFrom',
-  references: ({ spec }) => spec.postBuild?.substituteFrom ?? [],
+/** Queues the Kustomizations that take variables, or the way to their cluster, from a labelled ConfigMap or Secret. */
+export const configurationChanged = configChanged<Kustomization>({
+  index: 'configuration',
+  references: ({ spec: { postBuild, kubeConfig } }) => [...(postBuild?.substituteFrom ?? []), ...kubeConfigReferences(kubeConfig)],
   order: sortedByDependency,
 })
 

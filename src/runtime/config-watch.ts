@@ -1,4 +1,5 @@
 /** Queues objects when a ConfigMap or Secret changes that they read. */
+import type { KubeConfig } from '../api/fragments.ts'
 import type { FluxObject } from '../api/meta.ts'
 import { keyOf, keyText } from '../api/object.ts'
 import { scope } from './caches.ts'
@@ -39,4 +40,12 @@ export function configChanged<T extends FluxObject>(options: ConfigWatchOptions<
       signal.addEventListener('abort', stop, { once: true })
     }
   }
+}
+
+/** What `spec.kubeConfig` reads. */
+export function kubeConfigReferences({ secretRef, configMapRef }: KubeConfig = {}): readonly ConfigReference[] {
+  return [
+    ...(secretRef ? [{ kind: 'Secret', name: secretRef.name }] : []),
+    ...(configMapRef ? [{ kind: 'ConfigMap', name: configMapRef.name }] : []),
+  ]
 }

@@ -14,17 +14,20 @@ import type { Workers } from './workers.ts'
 export type StatusOf<T extends FluxObject> = T extends FluxObject<object, infer Status> ? Status : CommonStatus
 
 /** Why an object was queued. Several causes of one run are merged. */
-export type Cause =
-  | 'created' // seen for the first time by this process
-  | 'spec' // its generation changed
-  | 'requested' // reconcile.fluxcd.io/requestedAt changed
-  | 'deleted' // it has a deletionTimestamp
-  | 'interval' // its interval passed
-  | 'retry' // its last run failed or waited
-  | 'source' // the artifact it consumes changed
-  | 'dependency' // an object it depends on changed
-  | 'config' // a ConfigMap or Secret it reads changed
-  | 'drift' // an object it manages was edited or deleted
+export const causes = [
+  'created', // seen for the first time by this process
+  'spec', // its generation changed
+  'requested', // reconcile.fluxcd.io/requestedAt changed
+  'deleted', // it has a deletionTimestamp
+  'interval', // its interval passed
+  'retry', // its last run failed or waited
+  'source', // the artifact it consumes changed
+  'dependency', // an object it depends on changed
+  'config', // a ConfigMap or Secret it reads changed
+  'drift', // an object it manages was edited or deleted
+] as const
+
+export type Cause = (typeof causes)[number]
 
 /** What every loop may use; made once by `main.ts`. */
 export interface Environment {

@@ -4,6 +4,8 @@ import type { Client } from '../kube/client.ts'
 import { parseConfig } from '../kube/config.ts'
 import { connectTo } from '../kube/connect.ts'
 import { ApiError, type TransportOptions } from '../kube/transport.ts'
+import { messageOf } from '../lib/errors.ts'
+import { RemoteCluster, requestTimeoutMs } from './remote-cluster.ts'
 import { readSecret, valuesOf } from './secrets.ts'
 
 export interface RemoteClustersOptions {
@@ -27,17 +29,17 @@ export class KubeConfigMissing extends Error {
 }
 
 const defaultKeys = ['value', 'value.yaml']
-const mostKept = 200
+const mostKept = 1_000
 
 interface Kept {
   readonly digest: string
-  readonly client: Client
+  readonly cluster: RemoteCluster
 }
 
-/** One client for each kubeconfig, so that its connections and what is known of the cluster's kinds are shared by all that name it. */
+/** One connection for each kubeconfig: what is known of the cluster's kinds, and turns on it, are shared by all that name it. */
 export class RemoteClusters {
   readonly #options: RemoteClustersOptions
-  /** Secret and key → its client; that of the longest unused first. */
+  /** Secret and key → its cluster; that of the longest unused first. */
   readonly #kept = new Map<string, Kept>()
 
   constructor(options: RemoteClustersOptions) {
@@ -45,26 +47,25 @@ export class RemoteClusters {
   }
 
   /**
+   * Nothing is asked of the cluster yet: see `RemoteCluster.reached`.
    * @throws KubeConfigMissing, or Error that names the Secret and the key, and nothing of their content.
    * Source: internal/kube/config.go of helm-controller.
    */
-  async clientFor(
-    reference: KubeConfigReference,
-    near: { readonly client: Client; readonly signal: AbortSignal },
-  ): Promise<Client> {
+  async of(reference: KubeConfigReference, near: Near): Promise<RemoteCluster> {
     const { origin, text } = await kubeconfigOf(reference, near)
     const digest = createHash('sha256').update(text).digest('hex')
     const kept = this.#kept.get(origin)
-    const client = kept?.digest === digest ? kept.client : this.#connect(origin, text)
+    const cluster = kept?.digest === digest ? kept.cluster : this.#connect(origin, text)
     this.#kept.delete(origin)
-    this.#kept.set(origin, { digest, client })
+    this.#kept.set(origin, { digest, cluster })
     this.#forgetOldest()
-    return client
+    return cluster
   }
 
-  #connect(origin: string, text: string): Client {
+  #connect(origin: string, text: string): RemoteCluster {
     const { transport, ...allowed } = this.#options
-    return connectTo(parseConfig({ text, origin, ...allowed }), transport)
+    const config = parseConfig({ text, origin, ...allowed })
+    return new RemoteCluster(connectTo(config, { ...transport, timeoutMs: requestTimeoutMs }), origin)
   }
 
   /** Not closed: a run may be at work with it. Its connections end when they are idle. */
@@ -76,17 +77,22 @@ export class RemoteClusters {
   }
 }
 
+/** The cluster that Sluice runs in. */
+export interface Near {
+  readonly client: Client
+  readonly signal: AbortSignal
+}
+
 async function kubeconfigOf(
   { namespace, name, key }: KubeConfigReference,
-  { client, signal }: { readonly client: Client; readonly signal: AbortSignal },
+  { client, signal }: Near,
 ): Promise<{ readonly origin: string; readonly text: string }> {
   const shown = `${namespace}/${name}`
   const data = await readSecret(client, { namespace, name }, signal).catch((error: Error) => {
     signal.throwIfAborted()
     const cause = error.cause
-    const why = cause instanceof Error ? cause.message : error.message
     const isMissing = cause instanceof ApiError && cause.reason === 'NotFound'
-    const message = `could not get KubeConfig secret '${shown}': ${why}`
+    const message = `could not get KubeConfig secret '${shown}': ${messageOf(cause ?? error)}`
     throw isMissing ? new KubeConfigMissing(message, { cause }) : new Error(message, { cause })
   })
   const value = valuesOf(data)

@@ -84,6 +84,19 @@ describe('the engines', () => {
     ])
   })
 
+  it('KUS-RMT-01 are one for each cluster too, and end with the last Kustomization that is applied there', () => {
+    const [far, farther] = [clientOf('far'), clientOf('farther')]
+    expect(appliers.of(key('a'), undefined, far).applier).toBe(appliers.of(key('b'), undefined, far).applier)
+    appliers.of(key('b'), account('team'), far)
+    expect(engines.map(({ user }) => user)).toEqual(['', 'far', 'system:serviceaccount:flux:team'])
+    appliers.of(key('a'), undefined, farther)
+    expect(engines.map(({ closed }) => closed)).toEqual([false, true, false, false])
+    expect(engines[1]?.forgotten).toEqual(['b', 'a'])
+    appliers.forget(key('a'))
+    appliers.forget(key('b'))
+    expect(engines.map(({ closed }) => closed)).toEqual([false, true, true, true])
+  })
+
   it('all tell of drift, those of later accounts too', () => {
     const told: string[] = []
     const stop = appliers.onDrift(({ owner }) => told.push(owner.name))

@@ -15,6 +15,7 @@ import { kustomizationLoop } from '../../src/kustomize/kustomization.ts'
 import type { UnpackedArtifact } from '../../src/runtime/artifacts.ts'
 import { ArtifactNotFound } from '../../src/runtime/artifacts.ts'
 import type { Cause, ConditionState, Context, EventDraft, Loop, Outcome } from '../../src/runtime/reconcile.ts'
+import { RemoteClusters } from '../../src/runtime/remote-clusters.ts'
 import { ManualClock } from '../fakes/clock.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 
@@ -122,6 +123,7 @@ export class World {
   readonly builds: string[] = []
   readonly loop: Loop<Kustomization> = kustomizationLoop({
     appliers: new Appliers(this.client as unknown as Client, () => this.applier),
+    remoteClusters: new RemoteClusters({ allowExec: false, allowInsecureTls: false }),
     onBuild: ({ name }) => this.builds.push(name),
   })
   readonly kustomizations = new FakeInformer<Kustomization>()

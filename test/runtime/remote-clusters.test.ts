@@ -29,7 +29,7 @@ function near(secret: Record<string, string> | undefined) {
 const far = { namespace: 'apps', name: 'far' }
 
 function clientFor(secret: Record<string, string> | undefined, options: RemoteClustersOptions = safe, key?: string) {
-  return new RemoteClusters(options).clientFor({ ...far, key }, near(secret))
+  return new RemoteClusters(options).of({ ...far, key }, near(secret))
 }
 
 describe('a remote cluster', () => {
@@ -45,10 +45,10 @@ describe('a remote cluster', () => {
 
   it('has one client as long as its kubeconfig is the same', async () => {
     const clusters = new RemoteClusters(safe)
-    const first = await clusters.clientFor(far, near({ value: kubeconfig() }))
-    expect(await clusters.clientFor(far, near({ value: kubeconfig() }))).toBe(first)
-    expect(await clusters.clientFor(far, near({ value: kubeconfig({ token: 'new' }) }))).not.toBe(first)
-    expect(await clusters.clientFor({ ...far, namespace: 'other' }, near({ value: kubeconfig() }))).not.toBe(first)
+    const first = await clusters.of(far, near({ value: kubeconfig() }))
+    expect(await clusters.of(far, near({ value: kubeconfig() }))).toBe(first)
+    expect(await clusters.of(far, near({ value: kubeconfig({ token: 'new' }) }))).not.toBe(first)
+    expect(await clusters.of({ ...far, namespace: 'other' }, near({ value: kubeconfig() }))).not.toBe(first)
   })
 
   it('is told from one whose Secret is gone', async () => {
