@@ -1,20 +1,23 @@
 /**
  * `make bench`: how fast Sluice, as the bundle that is shipped, is on a real API server, as a table. Figures, not a test: nothing
  * here passes or fails by its speed. Parts: `make bench ARGS='--only kustomizations --apps 50 --chain 5'`; flags of Sluice:
- * `--flag concurrent=4`.
+ * `--flag concurrent=4`. Beside Flux's own controllers, which are built the first time: `make bench ARGS='--flux --rounds 3'`.
  */
 import { parseArgs } from 'node:util'
 import { benchChartIndexes } from './chart-indexes.ts'
 import { benchEvents } from './events.ts'
-import { benchKustomizations } from './kustomizations.ts'
+import { compareWithFlux, sluiceWith } from './flux.ts'
+import { benchKustomizations, type Sizes } from './kustomizations.ts'
 import { printTable, type Row } from './measure.ts'
 import { benchReleases } from './releases.ts'
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: ['kustomizations', 'releases', 'indexes', 'events'] },
-    apps: { type: 'string', default: '500' },
-    chain: { type: 'string', default: '20' },
+    flux: { type: 'boolean', default: false },
+    apps: { type: 'string' },
+    chain: { type: 'string' },
+    rounds: { type: 'string', default: '2' },
     releases: { type: 'string', multiple: true, default: ['50', '500'] },
     events: { type: 'string', default: '5000' },
     flag: { type: 'string', multiple: true, default: ['concurrent=20'] },
@@ -36,7 +39,7 @@ const quoted = [
 ]
 
 const parts: Readonly<Record<string, () => AsyncIterable<Row>>> = {
-  kustomizations: () => benchKustomizations({ apps: Number(values.apps), chain: Number(values.chain) }, flags),
+  kustomizations: () => benchKustomizations(sizesOr({ apps: 500, chain: 20 }), sluiceWith(flags)),
   async *releases() {
     for (const count of values.releases) yield* benchReleases(Number(count), flags)
   },
@@ -44,10 +47,19 @@ const parts: Readonly<Record<string, () => AsyncIterable<Row>>> = {
   events: () => benchEvents(Number(values.events), flags),
 }
 
-const rows: Row[] = []
-for (const name of values.only) {
-  const part = parts[name]
-  if (!part) throw new Error(`${name} is no part: ${Object.keys(parts).join(', ')}`)
-  for await (const row of part()) rows.push(row)
+function sizesOr({ apps, chain }: Sizes): Sizes {
+  return { apps: Number(values.apps ?? apps), chain: Number(values.chain ?? chain) }
 }
-printTable(rows, values.flag, quoted)
+
+async function benchParts(): Promise<void> {
+  const rows: Row[] = []
+  for (const name of values.only) {
+    const part = parts[name]
+    if (!part) throw new Error(`${name} is no part: ${Object.keys(parts).join(', ')}`)
+    for await (const row of part()) rows.push(row)
+  }
+  printTable(rows, values.flag, quoted)
+}
+
+if (values.flux) await compareWithFlux(sizesOr({ apps: 100, chain: 10 }), { rounds: Number(values.rounds), flags })
+else await benchParts()

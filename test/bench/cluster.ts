@@ -1,6 +1,7 @@
 /** What each part of the benchmark begins with: an API server of its own, with the CRDs and a namespace. */
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
+import type { Kubectl } from '../tools/kubectl.ts'
 import { type Api, openApi, Tracker } from './api.ts'
 
 export const namespace = 'bench'
@@ -14,10 +15,10 @@ export interface BenchCluster extends AsyncDisposable {
   follow(path: string): Promise<Tracker>
 }
 
-export async function startBenchCluster(): Promise<BenchCluster> {
+export async function startBenchCluster(install: (kubectl: Kubectl) => Promise<void> = installCrds): Promise<BenchCluster> {
   const resources = new AsyncDisposableStack()
   const controlPlane = resources.use(await startControlPlane())
-  await installCrds(controlPlane.kubectl)
+  await install(controlPlane.kubectl)
   await controlPlane.kubectl('create', 'namespace', namespace)
   const api = resources.use(await openApi(controlPlane))
   const ended = new AbortController()

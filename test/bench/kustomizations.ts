@@ -1,17 +1,24 @@
 /** Kustomizations of one GitRepository: cold, again, after a commit, and one after the other. */
 import { startGitServer } from '../tools/git-server.ts'
+import type { Kubectl } from '../tools/kubectl.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 import { Repository } from '../tools/repository.ts'
-import { startSluice } from '../tools/sluice.ts'
 import { isReady } from '../tools/watch.ts'
 import { type Api, requestedAt, type Tracker } from './api.ts'
 import { startBenchCluster } from './cluster.ts'
 import { appName, gitRepository, kustomization, linkName, repositoryFiles, settingsOf } from './content.ts'
-import { Meter, type Row } from './measure.ts'
+import { type Measured, Meter, type Row } from './measure.ts'
 
 export interface Sizes {
   readonly apps: number
   readonly chain: number
+}
+
+/** What is measured. */
+export interface Program {
+  /** Puts its definitions on the API server. */
+  install(kubectl: Kubectl): Promise<void>
+  start(kubeconfig: string): Promise<Measured & AsyncDisposable>
 }
 
 /** What the scenarios work with. */
@@ -25,16 +32,16 @@ interface Bench {
   readonly kustomizations: string
 }
 
-export async function* benchKustomizations(sizes: Sizes, flags: Readonly<Record<string, string>>): AsyncIterable<Row> {
+export async function* benchKustomizations(sizes: Sizes, program: Program): AsyncIterable<Row> {
   await using resources = new AsyncDisposableStack()
-  const { controlPlane, api, path, follow } = resources.use(await startBenchCluster())
+  const { controlPlane, api, path, follow } = resources.use(await startBenchCluster(program.install))
   const root = await temporaryDirectory('git')
   const git = resources.use(await startGitServer({ root }))
   const repository = await Repository.create(root, 'bench')
   await repository.commit(repositoryFiles(sizes), `${sizes.apps} applications`)
   const sources = path('source.toolkit.fluxcd.io/v1', 'gitrepositories')
   const kustomizations = path('kustomize.toolkit.fluxcd.io/v1', 'kustomizations')
-  // Everything is there before Sluice starts: a client that creates 500 objects would be measured otherwise.
+  // Everything is there before the program starts: a client that creates 500 objects would be measured otherwise.
   await api.create(sources, gitRepository(git.url('bench')))
   const names = Array.from({ length: sizes.apps }, (_, index) => appName(index))
   await Promise.all(names.map((name) => api.create(kustomizations, kustomization(name, `./apps/${name}`))))
@@ -43,7 +50,7 @@ export async function* benchKustomizations(sizes: Sizes, flags: Readonly<Record<
 
   const { meter, row } = await Meter.fromStart(
     controlPlane,
-    async () => resources.use(await startSluice({ kubeconfig: controlPlane.kubeconfig, flags })),
+    async () => resources.use(await program.start(controlPlane.kubeconfig)),
     {
       what: `cold sync of ${sizes.apps} Kustomizations, ${sizes.apps * 8} objects, from the start of the process`,
       run: async () => {

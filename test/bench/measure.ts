@@ -1,4 +1,4 @@
-/** What a scenario costs: time, processor and memory of Sluice and of the API server, and requests between them. */
+/** What a scenario costs: time, processor and memory of the program and of the API server, and requests between them. */
 import { cpus } from 'node:os'
 import type { ControlPlane } from '../tools/control-plane.ts'
 import { type Metrics, parseMetrics, type Sluice } from '../tools/sluice.ts'
@@ -7,11 +7,12 @@ import { type Metrics, parseMetrics, type Sluice } from '../tools/sluice.ts'
 export interface Row {
   readonly what: string
   readonly wallSeconds: number
-  readonly sluiceCpuSeconds: number
+  readonly cpuSeconds: number
   readonly apiServerCpuSeconds: number
   /** Since the start of the process. */
   readonly peakRssBytes: number
   readonly requests: ReadonlyMap<string, number>
+  readonly requestCount: number
   /** Builds of kustomizations and renderings of charts. */
   readonly builds: number
   readonly remark: string
@@ -20,35 +21,38 @@ export interface Row {
 /** A scenario; what it returns is the remark in its row. */
 export type Scenario = () => Promise<string>
 
+/** A program whose cost is measured: Sluice, or Flux's controllers as one. */
+export type Measured = Pick<Sluice, 'usage' | 'metrics'>
+
 interface Snapshot {
   readonly cpuSeconds: number
   readonly apiServerCpuSeconds: number
   readonly metrics: Metrics
 }
 
-/** Of one Sluice on one API server. */
+/** Of one program on one API server. */
 export class Meter {
   readonly #controlPlane: ControlPlane
-  readonly #sluice: Sluice
+  readonly #program: Measured
 
-  constructor(controlPlane: ControlPlane, sluice: Sluice) {
+  constructor(controlPlane: ControlPlane, program: Measured) {
     this.#controlPlane = controlPlane
-    this.#sluice = sluice
+    this.#program = program
   }
 
-  /** Starts Sluice, and measures from the start of its process. */
+  /** Starts the program, and measures from the start of its process. */
   static async fromStart(
     controlPlane: ControlPlane,
-    start: () => Promise<Sluice>,
+    start: () => Promise<Measured>,
     { what, run }: { readonly what: string; readonly run: Scenario },
-  ): Promise<{ readonly sluice: Sluice; readonly meter: Meter; readonly row: Row }> {
+  ): Promise<{ readonly meter: Meter; readonly row: Row }> {
     const { cpuSeconds: apiServerCpuSeconds } = await controlPlane.apiServerUsage()
     const startedAt = performance.now()
-    const sluice = await start()
+    const program = await start()
     const remark = await run()
-    const meter = new Meter(controlPlane, sluice)
+    const meter = new Meter(controlPlane, program)
     const before = { cpuSeconds: 0, metrics: parseMetrics(''), apiServerCpuSeconds }
-    return { sluice, meter, row: await meter.#row({ what, remark, startedAt, before }) }
+    return { meter, row: await meter.#row({ what, remark, startedAt, before }) }
   }
 
   async measure(what: string, run: Scenario): Promise<Row> {
@@ -65,10 +69,11 @@ export class Meter {
     const row = {
       what,
       wallSeconds,
-      sluiceCpuSeconds: after.cpuSeconds - before.cpuSeconds,
+      cpuSeconds: after.cpuSeconds - before.cpuSeconds,
       apiServerCpuSeconds: after.apiServerCpuSeconds - before.apiServerCpuSeconds,
-      peakRssBytes: (await this.#sluice.usage()).peakRssBytes,
+      peakRssBytes: (await this.#program.usage()).peakRssBytes,
       requests: requestsBetween(before.metrics, after.metrics),
+      requestCount: sent(after.metrics) - sent(before.metrics),
       builds: buildsOf(after.metrics) - buildsOf(before.metrics),
       remark,
     }
@@ -79,9 +84,9 @@ export class Meter {
 
   async #snapshot(): Promise<Snapshot> {
     const [own, server, metrics] = await Promise.all([
-      this.#sluice.usage(),
+      this.#program.usage(),
       this.#controlPlane.apiServerUsage(),
-      this.#sluice.metrics(),
+      this.#program.metrics(),
     ])
     return { cpuSeconds: own.cpuSeconds, apiServerCpuSeconds: server.cpuSeconds, metrics }
   }
@@ -92,6 +97,10 @@ function requestsBetween(before: Metrics, after: Metrics): ReadonlyMap<string, n
   const then = verbs(before)
   const differences = [...verbs(after)].map(([verb, count]) => [verb, count - (then.get(verb) ?? 0)] as const)
   return new Map(differences.filter(([, count]) => count > 0))
+}
+
+function sent(metrics: Metrics): number {
+  return metrics.sum('rest_client_requests_total')
 }
 
 function buildsOf(metrics: Metrics): number {
@@ -112,7 +121,7 @@ function tableLine(row: Row): string {
   const cells = [
     row.what,
     row.wallSeconds.toFixed(2),
-    row.sluiceCpuSeconds.toFixed(1),
+    row.cpuSeconds.toFixed(1),
     row.apiServerCpuSeconds.toFixed(1),
     Math.round(row.peakRssBytes / 2 ** 20),
     requests,

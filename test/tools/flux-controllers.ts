@@ -4,9 +4,11 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Kubectl } from './kubectl.ts'
 import { freePort, hasExited, kill, run, startProcess, temporaryDirectory, type Usage, usage } from './processes.ts'
-import type { LogLine } from './sluice.ts'
+import { type LogLine, type Metrics, parseMetrics } from './sluice.ts'
 import { type FluxController, findTool, isBuilt } from './tools.ts'
 
 export const fluxControllers: readonly FluxController[] = ['source-controller', 'kustomize-controller']
@@ -19,6 +21,8 @@ export interface FluxOptions {
   readonly flags?: Readonly<Record<string, string>>
   /** Of source-controller: a temporary folder when absent. */
   readonly storagePath?: string
+  /** Unpacks and builds in memory instead of on the disk, as Flux advises where speed matters. */
+  readonly workInMemory?: boolean
 }
 
 /** One controller. */
@@ -28,16 +32,20 @@ export interface FluxProcess {
   readonly logs: readonly LogLine[]
   /** Resolves with the first line, past or future, that fits. */
   untilLog(fits: (line: LogLine) => boolean, timeoutMs?: number): Promise<LogLine>
-  /** Of the running process (Linux). */
-  usage(): Promise<Usage>
 }
 
 export interface Flux extends AsyncDisposable {
   readonly controllers: ReadonlyMap<FluxController, FluxProcess>
   /** Resolves when both hold their leases and have started their workers. */
   untilWorking(timeoutMs?: number): Promise<void>
+  /** Of the running processes together (Linux). */
+  usage(): Promise<Usage>
+  /** Of both together. */
+  metrics(): Promise<Metrics>
   /** SIGTERM to both; resolves with the exit codes when they are gone. */
   stop(): Promise<readonly (number | null)[]>
+  /** SIGKILL; resolves when they are gone. */
+  kill9(): Promise<void>
 }
 
 /**
@@ -64,7 +72,17 @@ export async function startFlux(options: FluxOptions): Promise<Flux> {
     async untilWorking(timeoutMs) {
       await Promise.all([...controllers.values()].map((one) => one.untilWorking(timeoutMs)))
     },
+    async usage() {
+      const all = await Promise.all([...controllers.values()].map((one) => usage(one.pid)))
+      const sum = (field: keyof Usage) => all.reduce((total, one) => total + one[field], 0)
+      return { cpuSeconds: sum('cpuSeconds'), rssBytes: sum('rssBytes'), peakRssBytes: sum('peakRssBytes') }
+    },
+    async metrics() {
+      const texts = await Promise.all([...controllers.values()].map((one) => one.metricsText()))
+      return parseMetrics(texts.join('\n'))
+    },
     stop: () => Promise.all([...controllers.values()].map((one) => one.stop())),
+    kill9: () => running.disposeAsync(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
@@ -81,22 +99,37 @@ export async function whyNoFlux(): Promise<string | undefined> {
   )
 }
 
+/** Applies the definitions that the controllers come with, as `flux install` does. They are read from the modules, which Go has. */
+export async function installFluxCrds(kubectl: Kubectl): Promise<void> {
+  const cwd = join(import.meta.dirname, 'flux-controllers')
+  const format = '{{.Dir}}/config/crd/bases'
+  const modules = fluxControllers.map((name) => `github.com/fluxcd/${name}`)
+  await run('go', ['mod', 'download', ...modules], { cwd })
+  const folders = (await run('go', ['list', '-m', '-f', format, ...modules], { cwd })).trim().split('\n')
+  const files = folders.flatMap((folder) => ['-f', folder])
+  await kubectl('apply', '--server-side', '--force-conflicts', '--field-manager=flux', ...files)
+  await kubectl('wait', '--for', 'condition=Established', '--timeout=30s', 'crd', '--all')
+}
+
 class Controller implements FluxProcess, AsyncDisposable {
   readonly logs: LogLine[] = []
   readonly #name: FluxController
   readonly #child: ChildProcess
+  readonly #metricsAddress: string
   readonly #listeners = new Set<(line: LogLine) => void>()
 
-  private constructor(name: FluxController, child: ChildProcess) {
+  private constructor(name: FluxController, child: ChildProcess, metricsAddress: string) {
     this.#name = name
     this.#child = child
+    this.#metricsAddress = metricsAddress
     if (child.stderr) createInterface({ input: child.stderr }).on('line', (line) => this.#heard(line))
     child.once('close', () => this.#heard(JSON.stringify({ level: 'text', msg: `${name} has ended` })))
   }
 
   static async start(name: FluxController, options: FluxOptions, own: Readonly<Record<string, string>>): Promise<Controller> {
+    const metricsAddress = `127.0.0.1:${await freePort()}`
     const args = Object.entries({
-      'metrics-addr': '127.0.0.1:0',
+      'metrics-addr': metricsAddress,
       'health-addr': '127.0.0.1:0',
       'events-addr': '',
       'enable-leader-election': 'true',
@@ -111,13 +144,15 @@ class Controller implements FluxProcess, AsyncDisposable {
     }
     // In a namespace of mounts where the file that a pod has tells which namespace it runs in: the leases are there, and no flag says so.
     const inPod = [
+      ...(options.workInMemory ? ['mount -t tmpfs tmpfs "$TMPDIR"'] : []),
       'mount -t tmpfs tmpfs /var/run/',
       'mkdir -p /var/run/secrets/kubernetes.io/serviceaccount',
       'printf %s "$RUNTIME_NAMESPACE" > /var/run/secrets/kubernetes.io/serviceaccount/namespace',
       'exec "$0" "$@"',
     ].join(' && ')
     const command = ['--map-root-user', '--mount', 'sh', '-c', inPod, await findTool(name), ...args]
-    return new Controller(name, startProcess('unshare', command, { stdio: ['ignore', 'ignore', 'pipe'], env }))
+    const child = startProcess('unshare', command, { stdio: ['ignore', 'ignore', 'pipe'], env })
+    return new Controller(name, child, metricsAddress)
   }
 
   get pid(): number {
@@ -149,8 +184,9 @@ class Controller implements FluxProcess, AsyncDisposable {
     await this.untilLog(({ msg, controllerKind }) => msg === 'Starting workers' && controllerKind === kind, timeoutMs)
   }
 
-  usage(): Promise<Usage> {
-    return usage(this.pid)
+  async metricsText(): Promise<string> {
+    const response = await fetch(`http://${this.#metricsAddress}/metrics`)
+    return response.text()
   }
 
   async stop(): Promise<number | null> {
