@@ -1,0 +1,306 @@
+/** A cluster that Flux's own controllers have worked on for a while: everything that leaves traces in it, and how to see them. */
+import { type Cluster, isReady, type Live, type Manifest } from './harness.ts'
+
+/** The Kustomizations that apply something, in an order in which they become ready. */
+export const applying = ['crds', 'apps', 'tenant', 'paused', 'leaving', 'staying'] as const
+
+const group = 'kustomize.toolkit.fluxcd.io'
+
+/** Commits what the Kustomizations read. `$NAMESPACE` is the cluster's namespace in it. */
+export function fleetFiles(namespace: string): Record<string, string> {
+  const texts = {
+    'crds/crd.yaml': crd,
+    'crds/role.yaml': clusterRole,
+    'apps/kustomization.yaml': overlay,
+    'apps/all.yaml': apps,
+    'apps/settings.env': 'mode=calm\n',
+    'apps/removed.yaml': configMap('removed', 'a: b'),
+    'apps/changed.yaml': configMap('changed', 'kept: one, changed: one, dropped: one'),
+    'tenant/a.yaml': configMap('of-tenant', 'a: b'),
+    'paused/a.yaml': configMap('of-paused', 'a: b'),
+    'leaving/a.yaml': configMap('of-leaving', 'a: b'),
+    'staying/a.yaml': configMap('of-staying', 'a: b'),
+  }
+  return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path, text.replaceAll('$NAMESPACE', namespace)]))
+}
+
+/** A commit that removes an object, changes a field and removes a field. */
+export function nextFiles(round: string): Record<string, string | null> {
+  return {
+    'apps/changed.yaml': configMap('changed', `kept: one, changed: ${round}`),
+    'apps/removed.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: added-${round}}\ndata: {a: b}\n`,
+  }
+}
+
+/** The GitRepository and the Kustomizations, and what else they need. */
+export function fleet(cluster: Cluster): Manifest[] {
+  const { namespace } = cluster
+  const one = (name: string, spec: Readonly<Record<string, unknown>> = {}) =>
+    cluster.kustomization(name, {
+      sourceRef: { kind: 'GitRepository', name: 'fleet' },
+      path: `./${name}`,
+      targetNamespace: namespace,
+      interval: '1h',
+      retryInterval: '1h',
+      ...spec,
+    })
+  return [
+    cluster.gitRepository('fleet', { interval: '1h' }),
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'vars', namespace }, data: { region: 'eu', size: '3' } },
+    { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'secret-vars', namespace }, stringData: { token: 'not-a-secret' } },
+    ...account(namespace),
+    one('crds', { wait: true, targetNamespace: undefined }),
+    one('apps', {
+      dependsOn: [{ name: 'crds' }],
+      commonMetadata: { labels: { team: 'blue' }, annotations: { 'example.com/owner': 'blue' } },
+      patches: [{ patch: 'apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {sessionAffinity: ClientIP}\n' }],
+      images: [{ name: 'registry.example/web', newTag: '2.0.0' }],
+      postBuild: {
+        substitute: { color: 'green' },
+        substituteFrom: [
+          { kind: 'ConfigMap', name: 'vars' },
+          { kind: 'Secret', name: 'secret-vars' },
+          { kind: 'ConfigMap', name: 'not-there', optional: true },
+        ],
+      },
+      healthChecks: [{ apiVersion: 'v1', kind: 'Service', name: 'web', namespace }],
+      healthCheckExprs: [
+        {
+          apiVersion: `${namespace}.example.com/v1`,
+          kind: 'Widget',
+          current: 'data.spec.size == 3',
+          failed: 'data.spec.size > 100',
+        },
+      ],
+      wait: false,
+      timeout: '20s',
+    }),
+    one('tenant', { serviceAccountName: 'tenant' }),
+    one('paused'),
+    one('leaving'),
+    one('staying', { deletionPolicy: 'Orphan' }),
+    one('broken', { path: './not-there' }),
+  ]
+}
+
+/** What a namespace's tenant may do. */
+function account(namespace: string): Manifest[] {
+  const metadata = { name: 'tenant', namespace }
+  const kind = 'ServiceAccount'
+  return [
+    { apiVersion: 'v1', kind, metadata },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind, name: 'tenant', namespace }],
+    },
+  ]
+}
+
+/** By inventory id. */
+export type Objects = ReadonlyMap<string, Live>
+
+/** The objects that the Kustomizations have in their inventories, with all that the API server knows of them. */
+export async function managedObjects(cluster: Cluster): Promise<Objects> {
+  const objects = new Map<string, Live>()
+  for (const name of applying) {
+    const { status } = await cluster.get(`kustomization/${name}`)
+    for (const { id, v } of status?.inventory?.entries ?? []) objects.set(id, await liveOf(cluster, id, v))
+  }
+  return objects
+}
+
+/** By its inventory id: `<namespace>_<name>_<group>_<kind>`. */
+async function liveOf(cluster: Cluster, id: string, version: string): Promise<Live> {
+  const [namespace = '', name = '', apiGroup = '', kind = ''] = id.split('_')
+  const type = apiGroup === '' ? kind : `${kind}.${version}.${apiGroup}`
+  const scope = namespace === '' ? [] : ['--namespace', namespace]
+  return cluster.kubectl.json<Live>('get', type, name, ...scope, '--show-managed-fields')
+}
+
+/** What a Kustomization's status says, but for when. */
+export async function outcomesOf(cluster: Cluster): Promise<Record<string, object>> {
+  const outcomes: Record<string, object> = {}
+  for (const { metadata, spec, status = {} } of await cluster.list('kustomizations')) {
+    const { inventory, lastAppliedRevision, lastAttemptedRevision, observedGeneration } = status
+    const conditions = status.conditions?.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`)
+    outcomes[metadata.name] = {
+      finalizers: metadata.finalizers,
+      labels: metadata.labels,
+      spec,
+      ...{ inventory, lastAppliedRevision, lastAttemptedRevision, observedGeneration, conditions },
+    }
+  }
+  return outcomes
+}
+
+/** Waits until all that apply, and are not suspended, are ready at a commit. */
+export async function untilFleetReady(cluster: Cluster, commit: string): Promise<void> {
+  const kustomizations = await cluster.list('kustomizations')
+  for (const { metadata, spec } of kustomizations.filter(({ metadata }) => applying.some((name) => name === metadata.name)))
+    if (spec?.suspend !== true) await cluster.until(`kustomization/${metadata.name}`, isReady(commit), { timeoutMs: 90_000 })
+}
+
+/** What a person has applied before the Kustomization was there: Flux takes over what kubectl owned. */
+export async function applyByHand(cluster: Cluster): Promise<void> {
+  await cluster.kubectl(
+    'create',
+    'configmap',
+    'adopted',
+    '--from-literal=a=by-hand',
+    '--from-literal=left=by-hand',
+    '--save-config',
+  )
+}
+
+export async function suspend(cluster: Cluster, name: string, suspended = true): Promise<void> {
+  await cluster.kubectl('patch', 'kustomization', name, '--type=merge', '-p', JSON.stringify({ spec: { suspend: suspended } }))
+}
+
+/** Hands the traces of others to what Flux manages: they belong to somebody, and are to stay. */
+export async function meddle(cluster: Cluster): Promise<void> {
+  const as = ['--field-manager', 'somebody']
+  await cluster.kubectl('annotate', 'configmap/changed', 'somebody.example.com/note=1', ...as)
+  await cluster.kubectl('label', 'service/web', 'somebody.example.com/seen=1', ...as)
+  await cluster.kubectl('patch', 'deployment/web', '--type=merge', '-p', '{"spec":{"replicas":4}}', ...as)
+  await cluster.kubectl('patch', 'configmap/once', '--type=merge', '-p', '{"data":{"a":"mine"}}', ...as)
+  await cluster.kubectl('patch', 'configmap/merged', '--type=merge', '-p', '{"data":{"theirs":"mine"}}', ...as)
+}
+
+function configMap(name: string, data: string): string {
+  return `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {${data}}\n`
+}
+
+const crd = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.$NAMESPACE.example.com}
+spec:
+  group: $NAMESPACE.example.com
+  names: {kind: Widget, listKind: WidgetList, plural: widgets, singular: widget}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              properties: {size: {type: integer, default: 1}, color: {type: string}}
+`
+
+const clusterRole = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: $NAMESPACE-reader}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get, list]}]
+`
+
+const overlay = `apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [all.yaml, changed.yaml, removed.yaml]
+configMapGenerator:
+  - {name: generated, envs: [settings.env]}
+secretGenerator:
+  - {name: generated, literals: [password=not-a-secret]}
+labels:
+  - pairs: {app.kubernetes.io/part-of: fleet}
+`
+
+const apps = `apiVersion: v1
+kind: ServiceAccount
+metadata: {name: web}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: web}
+rules: [{apiGroups: [""], resources: [configmaps], verbs: [get, list, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: web}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: web}
+subjects: [{kind: ServiceAccount, name: web}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: web}
+stringData: {password: not-a-secret, token: "\${token}"}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      serviceAccountName: web
+      containers:
+        - name: web
+          image: registry.example/web:1.0.0
+          ports: [{name: http, containerPort: 8080}]
+          env:
+            - {name: COLOR, value: "\${color}"}
+            - {name: REGION, value: "\${region:=none}"}
+          envFrom: [{configMapRef: {name: generated}}, {secretRef: {name: generated}}]
+          resources: {requests: {cpu: 1000m, memory: 0.5Gi}}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers: [{name: nightly, image: registry.example/nightly}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web}
+spec: {podSelector: {matchLabels: {app: web}}, ingress: [{ports: [{port: 8080}]}]}
+---
+apiVersion: $NAMESPACE.example.com/v1
+kind: Widget
+metadata: {name: big}
+spec: {size: 3, color: "\${color}"}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: adopted}
+data: {a: from git}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: once
+  annotations: {${group}/ssa: IfNotPresent}
+data: {a: from git}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: merged
+  annotations: {${group}/ssa: Merge}
+data: {ours: from git}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: kept
+  annotations: {${group}/prune: disabled, ${group}/substitute: disabled}
+data: {text: "\${not substituted}"}
+`

@@ -1,0 +1,192 @@
+/**
+ * From Flux to Sluice and back, with Flux's own controllers on a control plane of their own: what docs/operations.md promises. Skipped
+ * where the controllers are not built.
+ */
+import { expect, it, type TestContext } from 'vitest'
+import { startControlPlane } from '../tools/control-plane.ts'
+import { installCrds } from '../tools/crds.ts'
+import { type Flux, installFluxCrds, startFlux, whyNoFlux } from '../tools/flux-controllers.ts'
+import type { Repository } from '../tools/repository.ts'
+import { isWrite, type Line, nextRequest, openLine } from './faults.ts'
+import { type Cluster, hasCondition, isReady, openCluster, type Sluice } from './harness.ts'
+import * as stage from './migration-stage.ts'
+
+const quick = {
+  'leader-election-lease-duration': '5s',
+  'leader-election-renew-deadline': '4s',
+  'leader-election-retry-period': '1s',
+}
+/** The lease, the longest time between two looks at it, and a few seconds for a busy machine. */
+const takeOverMs = 5_000 + 2_200 + 5_000
+
+const missing = await whyNoFlux()
+const timeout = 300_000
+
+it('what Flux has applied is gone on with by Sluice, and then by Flux again: nothing is written without a commit', {
+  timeout,
+}, async (test) => {
+  await using setting = await open(test, 'migration')
+  const { cluster } = setting
+  const repository = await cluster.repository('fleet', stage.fleetFiles(cluster.namespace))
+  await stage.applyByHand(cluster)
+
+  const flux = await setting.startFlux()
+  await flux.untilWorking()
+  await cluster.apply(...stage.fleet(cluster))
+  await stage.untilFleetReady(cluster, await repository.head())
+  await cluster.until('kustomization/broken', hasCondition('Ready', 'False', 'ArtifactFailed'))
+  await stage.meddle(cluster)
+  await stage.suspend(cluster, 'paused')
+  const applied = await settled(cluster)
+  expect(await flux.stop()).toEqual([0, 0])
+
+  await installCrds(cluster.kubectl)
+  const sluice = await setting.startSluice()
+  await untilWorking(sluice)
+  expect(await settled(cluster)).toEqual(applied)
+  await followsCommits(cluster, repository, 'by-sluice')
+  const left = await settled(cluster)
+  expect(await sluice.stop()).toBe(0)
+
+  await installFluxCrds(cluster.kubectl)
+  const again = await setting.startFlux()
+  await again.untilWorking()
+  expect(await settled(cluster)).toEqual(left)
+  await followsCommits(cluster, repository, 'by-flux-again')
+  expect(await again.stop()).toEqual([0, 0])
+})
+
+it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, and the other way round; each takes over when the other is killed', {
+  timeout,
+}, async (test) => {
+  await using setting = await open(test, 'both', 'shard')
+  const { cluster } = setting
+  const repository = await cluster.repository('app', { 'a.yaml': configMap('first') })
+  const follows = async (text: string) => {
+    const head = await repository.commit({ 'a.yaml': configMap(text) }, text)
+    await cluster.reconcile('gitrepository/app')
+    await cluster.until('kustomization/app', isReady(head))
+    expect((await cluster.get('configmap/app')).data).toEqual({ text })
+  }
+  const flux = await setting.startFlux(quick)
+  await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
+  await cluster.until('kustomization/app', isReady(await repository.head()))
+
+  await using sluiceLine = await openLine(cluster.kubeconfig)
+  const sluiceAsks = asksForLeases(sluiceLine)
+  const sluice = await setting.startSluice(quick, sluiceLine)
+  await sluiceAsks
+  await follows('while Sluice waits')
+  expect(writes(sluiceLine)).toEqual([])
+  const fluxKilledAt = performance.now()
+  await flux.kill9()
+  await untilWorking(sluice)
+  expect(performance.now() - fluxKilledAt).toBeLessThan(takeOverMs)
+  await follows('by Sluice')
+
+  await using fluxLine = await openLine(cluster.kubeconfig)
+  const fluxAsks = asksForLeases(fluxLine)
+  const forgotten = await setting.startFlux(quick, fluxLine)
+  await fluxAsks
+  await follows('while Flux waits')
+  expect(writes(fluxLine)).toEqual([])
+  const sluiceKilledAt = performance.now()
+  await sluice.kill9()
+  await forgotten.untilWorking()
+  expect(performance.now() - sluiceKilledAt).toBeLessThan(takeOverMs)
+  await follows('by Flux')
+})
+
+interface Setting extends AsyncDisposable {
+  readonly cluster: Cluster
+  startFlux(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Flux>
+  /** Its source and kustomize loops. */
+  startSluice(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Sluice>
+}
+
+type Flags = Readonly<Record<string, string>>
+
+/** A control plane with the definitions of Flux; a shard's leases have names of their own. */
+async function open({ skip }: TestContext, name: string, part: 'whole' | 'shard' = 'whole'): Promise<Setting> {
+  skip(missing !== undefined, missing)
+  await using opening = new AsyncDisposableStack()
+  const controlPlane = opening.use(await startControlPlane())
+  await installFluxCrds(controlPlane.kubectl)
+  const cluster = opening.use(await openCluster(controlPlane.kubeconfig, name, { whole: part === 'whole' }))
+  const resources = opening.move()
+  const { namespace } = cluster
+  const selector = Object.entries(cluster.labels).map(([label, value]) => `${label}=${value}`)
+  return {
+    cluster,
+    startFlux: async (flags, { kubeconfig } = cluster) =>
+      resources.use(await startFlux({ kubeconfig, namespace, flags: { 'watch-label-selector': selector.join(), ...flags } })),
+    startSluice: (flags, { kubeconfig } = cluster) =>
+      cluster.startSluice({
+        kubeconfig,
+        flags: { 'enable-leader-election': 'true', controllers: 'source,kustomize', ...flags },
+        env: { RUNTIME_NAMESPACE: namespace },
+      }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  }
+}
+
+async function untilWorking(sluice: Sluice): Promise<void> {
+  for (const kind of ['GitRepository', 'Kustomization'])
+    await sluice.untilLog(({ msg, controllerKind }) => msg === 'starting workers' && controllerKind === kind)
+}
+
+/** Resolves when both leases have been asked for. */
+async function asksForLeases({ proxy }: Line): Promise<void> {
+  const asksFor = (controller: string) =>
+    nextRequest(proxy, ({ url }) => url.pathname.includes(`/leases/${controller}-leader-election`))
+  await Promise.all(['source-controller', 'kustomize-controller'].map(asksFor))
+}
+
+/** Everything that it wrote but leases. */
+function writes({ proxy }: Line): string[] {
+  const others = proxy.seen.filter((request) => isWrite(request) && !request.url.pathname.includes('/leases'))
+  return others.map(({ method, url }) => `${method} ${url.pathname}`)
+}
+
+function configMap(text: string): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'app' }, data: { text } })
+}
+
+/** Asks for a run of everything; then all managed objects with all that the API server knows of them, and what each Kustomization says. */
+async function settled(cluster: Cluster): Promise<object> {
+  await cluster.reconcile('gitrepository/fleet')
+  for (const { metadata, spec } of await cluster.list('kustomizations'))
+    if (spec?.suspend !== true) await cluster.reconcile(`kustomization/${metadata.name}`)
+  return { objects: await stage.managedObjects(cluster), outcomes: await stage.outcomesOf(cluster) }
+}
+
+/** A commit takes an object away and adds one, changes a third and takes a field from it; nothing else is touched. */
+async function followsCommits(cluster: Cluster, repository: Repository, round: string): Promise<void> {
+  const { namespace } = cluster
+  const before = await stage.managedObjects(cluster)
+  const removed = [...before.keys()].filter((id) => new RegExp(`^${namespace}_(removed|added-.*)__ConfigMap$`).test(id))
+  expect(removed).toHaveLength(1)
+  const head = await repository.commit(stage.nextFiles(round), round)
+  await cluster.reconcile('gitrepository/fleet')
+  await stage.untilFleetReady(cluster, head)
+
+  const after = await stage.managedObjects(cluster)
+  const changed = `${namespace}_changed__ConfigMap`
+  const added = `${namespace}_added-${round}__ConfigMap`
+  const touched = new Set([changed, added, ...removed])
+  const untouched = (objects: stage.Objects) => new Map([...objects].filter(([id]) => !touched.has(id)))
+  expect(untouched(after)).toEqual(untouched(before))
+  for (const id of removed) {
+    const [, name] = id.split('_')
+    expect(after.has(id)).toBe(false)
+    await cluster.untilGone(`configmap/${name}`)
+  }
+  expect(after.has(added)).toBe(true)
+  const { data, metadata } = after.get(changed) ?? (await cluster.get('configmap/changed'))
+  expect(data).toEqual({ kept: 'one', changed: round })
+  expect(metadata.uid).toBe(before.get(changed)?.metadata.uid)
+  expect(metadata.annotations?.['somebody.example.com/note']).toBe('1')
+  expect(await cluster.events('kustomization/apps')).toContainEqual(
+    expect.objectContaining({ type: 'Normal', reason: 'Progressing', message: expect.stringContaining(`added-${round} created`) }),
+  )
+}
