@@ -25,7 +25,7 @@ export async function install({ kubectl }: Cluster, image: string, note: (line: 
   const folder = await overlayWith(image)
   const startedAt = performance.now()
   await kubectl('apply', '--server-side', '--kustomize', folder)
-  await kubectl('rollout', 'status', 'deployment/sluice', '--namespace', fluxNamespace, '--timeout', '180s')
+  await kubectl('rollout', 'status', 'deployment/sluice-controller', '--namespace', fluxNamespace, '--timeout', '180s')
   note(`ready ${((performance.now() - startedAt) / 1000).toFixed(1)} s after kubectl apply`)
   // Applied from the client's side, the same is accepted too.
   await kubectl('apply', '--dry-run=server', '--kustomize', folder)

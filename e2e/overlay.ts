@@ -23,7 +23,7 @@ async function replace({ kubectl, images }: Stage, old: string, next: string): P
   // By force: a step before may have had Sluice manage its own manifests.
   await kubectl('apply', '--server-side', '--force-conflicts', '--kustomize', folder)
   if (gone.length > 0) await kubectl('delete', '--namespace', fluxNamespace, '--timeout', '60s', ...gone)
-  await kubectl('rollout', 'status', 'deployment/sluice', '--namespace', fluxNamespace, '--timeout', '180s')
+  await kubectl('rollout', 'status', 'deployment/sluice-controller', '--namespace', fluxNamespace, '--timeout', '180s')
 
   /** As `kind.version.group/name`: all that is in a namespace is in Sluice's. */
   async function objectsOf(folder: string): Promise<string[]> {

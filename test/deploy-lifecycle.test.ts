@@ -57,7 +57,7 @@ describe('a cluster that Flux works on', () => {
     for (const service of (await objectsOf('.')).filter(({ kind }) => kind === 'Service'))
       expect(await selectorOf(cluster, service.metadata.name)).toEqual((service as Service).spec.selector)
     await using pods = await startPods(cluster, controlPlane, 'default')
-    const { sluice } = pods.get('sluice') as Pod
+    const { sluice } = pods.get('sluice-controller') as Pod
     for (const loop of loops) await sluice.untilLog(({ lease }) => lease === `flux-system/${loop}-controller-leader-election`)
     expect(sluice.logs.filter(({ msg }) => msg === 'starting workers' || msg === 'reconciliation finished')).toEqual([])
 
@@ -70,7 +70,7 @@ describe('a cluster that Flux works on', () => {
 
     expect(await sluice.stop()).toBe(0)
     for (const loop of loops) expect(await holderOf(cluster, loop)).toBe('')
-    await cluster.kubectl('delete', 'deployment', 'sluice', '--namespace', 'flux-system')
+    await cluster.kubectl('delete', 'deployment', 'sluice-controller', '--namespace', 'flux-system')
     await installFlux(cluster)
     expect(await selectorOf(cluster, 'source-controller')).toEqual({ app: 'source-controller' })
     const back = await cluster.get('kustomization/app')
@@ -167,7 +167,7 @@ describe('uninstalling', () => {
     await using setting = await open('uninstall', { controllerManager: true })
     const { cluster, controlPlane } = setting
     await using pods = await install(cluster, controlPlane, 'default')
-    const { sluice } = pods.get('sluice') as Pod
+    const { sluice } = pods.get('sluice-controller') as Pod
     await cluster.repository('app', { 'a.yaml': configMap('app') })
     await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
     await cluster.until('kustomization/app', isReady())
@@ -227,7 +227,7 @@ async function rebuilt(): Promise<string[]> {
   const { cluster, controlPlane } = setting
   await cluster.repository('flux-system', files)
   await using pods = await install(cluster, controlPlane, 'default')
-  const { sluice } = pods.get('sluice') as Pod
+  const { sluice } = pods.get('sluice-controller') as Pod
   const inSystem = (manifest: Manifest): Manifest => ({ ...manifest, metadata: { ...manifest.metadata, ...system } })
   await cluster.apply(
     inSystem(cluster.gitRepository('flux-system')),

@@ -37,13 +37,13 @@ it('the default applies everything, and its pod is the one whose artifacts are a
   await start(cluster, 'app')
   await cluster.until('kustomization/app', isReady())
   expect((await cluster.get('clusterrole/app')).metadata.name).toBe('app')
-  const pod = await cluster.until('pod/sluice-0', ({ metadata }) => metadata.labels?.['sluice.dev/leader'] === 'true', {
+  const pod = await cluster.until('pod/sluice-controller-0', ({ metadata }) => metadata.labels?.['sluice.dev/leader'] === 'true', {
     namespace: 'flux-system',
   })
   expect(pod.metadata.labels?.['app.kubernetes.io/name']).toBe('sluice')
   const source = await cluster.get('gitrepository/app')
   expect(source.status?.artifact?.url).toMatch(/^http:\/\/source-controller\.flux-system\.svc\.cluster\.local\.\/gitrepository\//)
-  expect(pods.get('sluice')?.refused).toEqual([])
+  expect(pods.get('sluice-controller')?.refused).toEqual([])
   const leases = (await cluster.list('leases', { namespace: 'flux-system' })).map(({ metadata }) => metadata.name)
   expect(leases.toSorted()).toEqual(
     ['helm', 'kustomize', 'notification', 'source'].map((loop) => `${loop}-controller-leader-election`),
@@ -53,20 +53,20 @@ it('the default applies everything, and its pod is the one whose artifacts are a
 it('API-18 of two pods one works, and the other is asked for artifacts as soon as it has gone', { timeout }, async () => {
   await using run = await installed('two-pods', 'ha')
   const { cluster, pods } = run
-  const [first, second] = [pods.get('sluice'), pods.get('sluice-1')]
+  const [first, second] = [pods.get('sluice-controller'), pods.get('sluice-controller-1')]
   const labelled = async (name: string, label: string | undefined) =>
     cluster.until(`pod/${name}`, ({ metadata }) => metadata.labels?.['sluice.dev/leader'] === label, { namespace: 'flux-system' })
   await start(cluster, 'before')
   await cluster.until('kustomization/before', isReady())
-  await labelled('sluice-0', 'true')
-  await labelled('sluice-1', undefined)
+  await labelled('sluice-controller-0', 'true')
+  await labelled('sluice-controller-1', undefined)
   expect(workedOn(second)).toEqual([])
   // As the kubelet does: the pod is gone with its process.
   expect(await first?.sluice.stop()).toBe(0)
-  await cluster.kubectl('delete', 'pod', 'sluice-0', '--namespace', 'flux-system', '--force', '--grace-period=0')
+  await cluster.kubectl('delete', 'pod', 'sluice-controller-0', '--namespace', 'flux-system', '--force', '--grace-period=0')
   await start(cluster, 'after')
   await cluster.until('kustomization/after', isReady())
-  await labelled('sluice-1', 'true')
+  await labelled('sluice-controller-1', 'true')
   for (const pod of pods.values()) expect(pod.refused).toEqual([])
 })
 
@@ -80,7 +80,7 @@ it('API-16 a shard works on the objects with its label, the first pod on all oth
   const url = async (name: string) => (await cluster.get(`gitrepository/${name}`)).status?.artifact?.url
   expect(await url('first')).toMatch(/^http:\/\/source-controller\./)
   expect(await url('sharded')).toMatch(/^http:\/\/source-controller-shard1\./)
-  expect(workedOn(pods.get('sluice'))).toEqual(['first'])
-  expect(workedOn(pods.get('sluice-shard1'))).toEqual(['sharded'])
+  expect(workedOn(pods.get('sluice-controller'))).toEqual(['first'])
+  expect(workedOn(pods.get('sluice-controller-shard1'))).toEqual(['sharded'])
   for (const pod of pods.values()) expect(pod.refused).toEqual([])
 })

@@ -24,7 +24,7 @@ beforeAll(async () => {
   cluster = await openCluster(controlPlane.kubeconfig, 'tenants', { whole: true })
   await cluster.until('clusterrole/admin', (role) => ((role as unknown as { rules?: unknown[] }).rules?.length ?? 0) > 0)
   pods = await install(cluster, controlPlane, 'multi-tenant')
-  pod = pods.get('sluice') as Pod
+  pod = pods.get('sluice-controller') as Pod
   repository = await cluster.repository('apps', { 'app/a.yaml': configMap('app') })
   await cluster.apply(...(await tenant()))
   await cluster.until('kustomization/apps', isReady(), team)
@@ -226,7 +226,7 @@ it('SEC-16 lets Sluice change the label of its leader on pods, and nothing else 
   const token = await cluster.kubectl('create', 'token', 'sluice', '--namespace', 'flux-system')
   // kubectl would read the pod first, which the account may not.
   await using client = await connect({ env: {}, kubeconfig: await controlPlane.kubeconfigFor(token.trim()) })
-  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: 'flux-system', name: 'sluice-0' }
+  const ref = { apiVersion: 'v1', kind: 'Pod', namespace: 'flux-system', name: 'sluice-controller-0' }
   const patch = (change: object) => client.mergePatch(ref, change, { fieldManager: 'test' })
   const image = [{ op: 'replace', path: '/spec/containers/0/image', value: 'other' }] as const
   await expect(client.jsonPatch(ref, image, { fieldManager: 'test' })).rejects.toThrow('and not what the pod runs')

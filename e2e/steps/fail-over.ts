@@ -38,7 +38,7 @@ interface TakeOver {
 
 /** Ends the leader. The next one has no artifacts: it must look for the source again, and finds a commit that nobody has told of. */
 async function takesOver(stage: Stage, delivery: Delivery, { version: text, withinMs }: TakeOver, end: Ending): Promise<void> {
-  await stage.kubectl('rollout', 'status', 'deployment/sluice', '--namespace', fluxNamespace, '--timeout', '120s')
+  await stage.kubectl('rollout', 'status', 'deployment/sluice-controller', '--namespace', fluxNamespace, '--timeout', '120s')
   const leader = await leaderOf(stage)
   const commit = await delivery.commit(version(text), `Version ${text}`)
   const startedAt = performance.now()

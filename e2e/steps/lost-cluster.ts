@@ -63,7 +63,16 @@ async function bootstrap(stage: Stage, url: string, commit: string): Promise<voi
 
 /** As a disaster does it: nobody cleans up, and nothing is left but Git. */
 async function lose({ kubectl }: Stage): Promise<void> {
-  await kubectl('delete', 'deployment', 'sluice', '--namespace', fluxNamespace, '--cascade=foreground', '--timeout', '60s')
+  await kubectl(
+    'delete',
+    'deployment',
+    'sluice-controller',
+    '--namespace',
+    fluxNamespace,
+    '--cascade=foreground',
+    '--timeout',
+    '60s',
+  )
   for (const kind of ['kustomizations.kustomize.toolkit.fluxcd.io', 'gitrepositories', 'helmreleases', 'helmcharts']) {
     const names = (await kubectl('get', kind, '--namespace', fluxNamespace, '--output', 'name')).trim().split('\n').filter(Boolean)
     const unguarded = '{"metadata":{"finalizers":null}}'

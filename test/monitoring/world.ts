@@ -11,7 +11,7 @@ import { openWebhook } from '../cluster/webhook.ts'
 import { startChartServer } from '../tools/chart-server.ts'
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
-import { type Deployment, objectsOf, ofKind } from '../tools/deploy.ts'
+import { type Deployment, type Overlay, objectsOf, ofKind } from '../tools/deploy.ts'
 import { startKubeStateMetrics } from '../tools/kube-state-metrics.ts'
 import { discovering, type PodMonitor, type Prometheus, scrapeConfigOf, startPrometheus } from '../tools/prometheus.ts'
 import type { Repository } from '../tools/repository.ts'
@@ -39,8 +39,6 @@ export interface World extends AsyncDisposable {
   readonly repository: Repository
   /** Path of a kubeconfig that may find pods of Sluice's namespace, and nothing else. */
   readonly scraper: string
-  /** A Pod of a Deployment whose container listens on a port of this machine. */
-  addPod(deployment: Deployment, port: { readonly name: string; readonly number: number }): Promise<string>
 }
 
 /** Starts all of it, and waits until every loop has had work and Prometheus has seen it. */
@@ -56,18 +54,15 @@ export async function openWorld(): Promise<World> {
   })
   const accounts = await createAccounts(controlPlane)
   const states = stack.use(await startKubeStateMetrics(accounts.states, join(monitoring, 'custom-resource-state.yaml')))
-  const addPod: World['addPod'] = (deployment, port) => createPod(cluster, deployment, port)
-  await addPod(deploymentIn(await objectsOf('default')), {
-    name: 'http-prom',
-    number: Number(new URL(sluice.address('metrics')).port),
-  })
-  await addPod(deploymentIn(await objectsOf('monitoring')), { name: 'http-metrics', number: states.port })
+  const metricsPort = Number(new URL(sluice.address('metrics')).port)
+  await createPod(cluster, await deploymentOf('default'), { name: 'http-prom', number: metricsPort })
+  await createPod(cluster, await deploymentOf('monitoring'), { name: 'http-metrics', number: states.port })
   const rules = await readRules()
   const prometheus = stack.use(await startPrometheus(await configuration(accounts.scraper), { 'rules.yaml': dump(hurried(rules)) }))
   const repository = await work(cluster, sluice, stack)
   const running = stack.move()
   const { scraper } = accounts
-  return { cluster, sluice, prometheus, rules, repository, scraper, addPod, [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { cluster, sluice, prometheus, rules, repository, scraper, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
 
 /** Kubeconfigs of accounts with no more rights than deploy/monitoring gives or asks for. */
@@ -88,12 +83,13 @@ async function createAccounts({ kubectl, kubeconfigFor }: ControlPlane): Promise
   }
 }
 
-export function deploymentIn(objects: Parameters<typeof ofKind>[0], name?: string): Deployment {
-  const found = ofKind<Deployment>(objects, 'Deployment').find(({ metadata }) => name === undefined || metadata.name === name)
-  if (!found) throw new Error(`there is no Deployment ${name}`)
+async function deploymentOf(overlay: Overlay | 'monitoring'): Promise<Deployment> {
+  const [found] = ofKind<Deployment>(await objectsOf(overlay), 'Deployment')
+  if (!found) throw new Error(`${overlay} has no Deployment`)
   return found
 }
 
+/** A Pod of a Deployment whose container listens on a port of this machine. */
 async function createPod(
   cluster: Cluster,
   { metadata, spec }: Deployment,
@@ -116,9 +112,9 @@ async function createPod(
       ],
     },
   })
+  // A kubelet would write it.
   const status = { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }] }
   await cluster.kubectl('patch', 'pod', name, ...where, '--subresource=status', '--type=merge', '-p', JSON.stringify({ status }))
-  return name
 }
 
 /** As the Prometheus operator would configure it. */

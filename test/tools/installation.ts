@@ -46,7 +46,7 @@ export async function startPods(cluster: Cluster, controlPlane: ControlPlane, ov
 
 /** Those whose addresses others are told come first. */
 function rankOf({ metadata: { name } }: Deployment): number {
-  const first = ['notification-controller', 'source-controller', 'sluice']
+  const first = ['notification-controller', 'source-controller', 'sluice-controller']
   return first.includes(name) ? first.indexOf(name) : first.length
 }
 
@@ -76,7 +76,7 @@ async function startPod(
     return false
   }
   const { 'storage-path': _, ...flags } = flagsOf(deployment)
-  const events = (others.get('notification-controller') ?? others.get('sluice'))?.sluice.address('events')
+  const events = (others.get('notification-controller') ?? others.get('sluice-controller'))?.sluice.address('events')
   const source = others.get('source-controller')?.sluice.address('artifacts').replace('http://', '')
   const sluice = await cluster.startSluice({
     kubeconfig: line.kubeconfig,
