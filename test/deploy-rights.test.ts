@@ -125,6 +125,19 @@ async function sync(): Promise<void> {
   await cluster.untilGone('configmap/first')
 }
 
+/** Objects elsewhere whose Kustomization is deleted when nobody can get there: it looks whether its namespace goes too. */
+async function syncElsewhere(): Promise<void> {
+  const kubeConfig = secret('elsewhere', { value: await readFile(controlPlane.kubeconfig, 'utf8') })
+  const spec = { sourceRef: { kind: 'GitRepository', name: 'app' }, targetNamespace: 'default' }
+  await cluster.apply(kubeConfig, cluster.kustomization('elsewhere', { ...spec, kubeConfig: { secretRef: { name: 'elsewhere' } } }))
+  await cluster.until('kustomization/elsewhere', isReady())
+  await cluster.kubectl('delete', 'secret', 'elsewhere', '--namespace', cluster.namespace)
+  await cluster.kubectl('delete', 'kustomization', 'elsewhere', '--namespace', cluster.namespace, '--wait=false')
+  await cluster.until('kustomization/elsewhere', hasCondition('Ready', 'False', 'PruneFailed'))
+  await cluster.apply(kubeConfig)
+  await cluster.untilGone('kustomization/elsewhere')
+}
+
 async function release(): Promise<void> {
   const files = {
     'templates/a.yaml': "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\ndata: {value: '{{ .Values.value }}'}\n",
@@ -216,10 +229,14 @@ async function cleanUp(): Promise<void> {
 describe('the account of each loop', () => {
   it('SEC-16 may do all that its loop does', async () => {
     await sync()
+    await syncElsewhere()
     await release()
     await pull()
     await notify()
     await cleanUp()
+    // The lease is renewed every few seconds, however quick the rest was.
+    const renewed = () => [...pods.values()].every((pod) => pod.requests().some(({ method }) => method === 'PUT'))
+    await expect.poll(renewed, { timeout: 20_000 }).toBe(true)
     for (const [name, pod] of pods) expect([name, pod.refused]).toEqual([name, []])
   })
 

@@ -7,6 +7,7 @@ import { changeLog } from '../kube/changes.ts'
 import { entryOf, refOfEntry } from '../kube/inventory.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type Context, type EventDraft, Preempted, Retryable } from '../runtime/reconcile.ts'
+import { KubeConfigMissing } from '../runtime/remote-clusters.ts'
 import { accountOf } from './appliers.ts'
 import { type Cluster, type Clusters, clusterOf } from './cluster.ts'
 import { timeoutMs } from './health.ts'
@@ -21,14 +22,12 @@ export async function finalize(ks: Kustomization, context: Context<Kustomization
   if (!deletesObjects(ks) || entries.length === 0) return
   const post = (severity: EventDraft['severity'], message: string) => context.event(eventOf(ks, severity, message))
 
-  const nobody = await whyNobodyCan(ks, context)
-  if (nobody !== undefined) {
-    // As when the whole namespace goes; the Kustomization must not hang on that.
+  const cluster = await reachableCluster(ks, context, clusters)
+  if (cluster instanceof Unreachable) {
     const message = `unable to prune objects: \n${listOf(entries)}`
-    context.log.error({ error: nobody }, message)
+    context.log.error({ error: cluster.message }, message)
     return post('error', message)
   }
-  const cluster = await clusterFor(ks, context, clusters)
   const { applier } = cluster
   const result = await cluster.turn(() => applier.prune(entries, { owner: keyOf(ks), signal: context.signal }))
   const failure = failureOf(result)
@@ -51,25 +50,37 @@ export async function finalize(ks: Kustomization, context: Context<Kustomization
   }
 }
 
-/** Why the objects can be deleted by nobody any more; undefined while somebody may. */
-async function whyNobodyCan(ks: Kustomization, { client, flags, signal }: Context<Kustomization>): Promise<string | undefined> {
-  const account = accountOf(ks, flags)
-  // Elsewhere the account need not be one of ours: the name is enough.
-  if (!account || ks.spec.kubeConfig) return undefined
-  const isThere = await client.find(account, { metadataOnly: true, signal })
-  return isThere ? undefined : `service account '${account.name}' not found`
+/** Nobody can delete the objects any more, as when the whole namespace goes; the Kustomization must not hang on that. */
+class Unreachable extends Error {
+  override readonly name = 'Unreachable'
 }
 
-/** @throws Retryable PruneFailed while the cluster cannot be reached: its objects would be forgotten otherwise. */
-async function clusterFor(ks: Kustomization, context: Context<Kustomization>, clusters: Clusters): Promise<Cluster> {
+/** @throws Retryable PruneFailed while the cluster cannot be reached, but may be again: its objects would be forgotten. */
+async function reachableCluster(
+  ks: Kustomization,
+  context: Context<Kustomization>,
+  clusters: Clusters,
+): Promise<Cluster | Unreachable> {
+  const account = accountOf(ks, context.flags)
+  // Elsewhere the account need not be one of ours: the name is enough.
+  if (account && !ks.spec.kubeConfig && !(await context.client.find(account, { metadataOnly: true, signal: context.signal })))
+    return new Unreachable(`service account '${account.name}' not found`)
   try {
     return await clusterOf(ks, context, clusters)
   } catch (error) {
     context.signal.throwIfAborted()
     if (error instanceof Preempted) throw error
+    if (error instanceof KubeConfigMissing && (await isNamespaceGoing(ks, context))) return new Unreachable(error.message)
     const left = `${ks.status?.inventory?.entries.length ?? 0} objects are left there; with spec.deletionPolicy Orphan they stay`
     throw new Retryable('PruneFailed', `failed to build kube client: ${messageOf(error)} (${left})`, { cause: error })
   }
+}
+
+/** Then nothing can be brought back that the Kustomization needs. Without the right to look it may be. */
+async function isNamespaceGoing({ metadata }: Kustomization, { client, signal }: Context<Kustomization>): Promise<boolean> {
+  const ref = { apiVersion: 'v1', kind: 'Namespace', name: metadata.namespace }
+  const namespace = await client.find(ref, { metadataOnly: true, signal }).catch(() => undefined)
+  return namespace?.metadata.deletionTimestamp !== undefined
 }
 
 /** Source: finalizerShouldDeleteResources of Flux. */
