@@ -193,6 +193,11 @@ function remoteClustersOf({ flags, metrics, log }: Environment): RemoteClusters 
   return new RemoteClusters({
     allowExec: flags.insecureKubeconfigExec,
     allowInsecureTls: flags.insecureKubeconfigTls,
+    tokens: {
+      defaultAccount: flags.defaultKubeconfigServiceAccount,
+      mayChooseAccount: flags.featureGates.get('ObjectLevelWorkloadIdentity') ?? false,
+      mayBeSluice: flags.defaultServiceAccount === '',
+    },
     transport: requestsSeen(metrics, log),
   })
 }

@@ -1,4 +1,5 @@
 /** HelmRelease: a Helm chart installed in the cluster and kept up to date. */
+import type { KubeConfig } from '../api/fragments.ts'
 import { type HelmRelease, helmReleaseKind } from '../api/helmrelease.ts'
 import { keyText } from '../api/object.ts'
 import type { Client } from '../kube/client.ts'
@@ -6,7 +7,7 @@ import { messageOf } from '../lib/errors.ts'
 import type { Dict } from '../lib/gotemplate/value.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
-import { type Context, type Loop, type Outcome, Preempted, Retryable, type UnsupportedField } from '../runtime/reconcile.ts'
+import { type Context, type Loop, type Outcome, Preempted, Retryable, Stalled } from '../runtime/reconcile.ts'
 import { KubeConfigMissing, type RemoteClusters } from '../runtime/remote-clusters.ts'
 import type { ActionContext, Actions, ReleaseStorage, Render } from './action.ts'
 import type { WantedChart } from './acts.ts'
@@ -51,7 +52,7 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
     concurrent: 4,
     conditions: ownConditions,
     afterFailure: 'Progressing',
-    unsupported,
+    unsupported: [],
     watches: [sourceChanged, dependencyReady((key) => memory.acting.has(keyText(key))), configurationChanged],
     reconcile: (hr, context) => new Run(hr, context, { ...parts, ...memory }).reconcile(),
     finalize: (hr, context) => new Run(hr, context, { ...parts, ...memory }).finalize(),
@@ -62,10 +63,6 @@ export function helmReleaseLoop(parts: HelmParts): Loop<HelmRelease> {
     },
   }
 }
-
-const unsupported: readonly UnsupportedField<HelmRelease>[] = [
-  { field: 'spec.kubeConfig.configMapRef', isUsed: ({ spec }) => spec.kubeConfig?.configMapRef !== undefined },
-]
 
 /** What is kept between runs. */
 interface Memory {
@@ -257,7 +254,7 @@ class Run {
 
   async #scope({ name, namespace }: Scope['release'], storageNamespace: string): Promise<Scope> {
     const client = await this.#client().catch((error) => {
-      if (error instanceof Preempted) throw error
+      if (error instanceof Preempted || error instanceof Stalled) throw error
       throw new Retryable('RESTClientError', messageOf(error), { cause: error, silent: true })
     })
     const { workers, signal, flags } = this.#context
@@ -280,14 +277,14 @@ class Run {
   async #client(): Promise<Client> {
     const { serviceAccountName, kubeConfig } = this.#hr.spec
     const { key } = this.#context
-    const client = kubeConfig?.secretRef ? await this.#remote(kubeConfig.secretRef) : this.#context.client
+    const client = kubeConfig ? await this.#remote(kubeConfig) : this.#context.client
     return serviceAccountName ? client.as({ user: `system:serviceaccount:${key.namespace}:${serviceAccountName}` }) : client
   }
   /** Holds no worker: the cluster may be slow, or gone. */
-  #remote(secret: { readonly name: string; readonly key?: string }): Promise<Client> {
+  #remote(kubeConfig: KubeConfig): Promise<Client> {
     const { client, key } = this.#context
     const reach = async (signal: AbortSignal) => {
-      const remote = await this.#parts.remoteClusters.of({ namespace: key.namespace ?? '', ...secret }, { client, signal })
+      const remote = await this.#parts.remoteClusters.of({ namespace: key.namespace ?? '', kubeConfig }, { client, signal })
       await remote.reached(signal)
       return remote.client
     }

@@ -20,14 +20,14 @@ export interface Cluster extends Actor {
 
 const every = new Set(causes)
 
-/** @throws KubeConfigMissing, Error that says why the cluster cannot be reached, ApiError for an account that cannot be one. */
+/** @throws KubeConfigMissing, Stalled for a provider that is not built yet, Error that says why the cluster cannot be reached, ApiError for an account that cannot be one. */
 export async function clusterOf(ks: Kustomization, context: Context<Kustomization>, clusters: Clusters): Promise<Cluster> {
   const { appliers, remoteClusters } = clusters
   const account = accountOf(ks, context.flags)
-  const reference = ks.spec.kubeConfig?.secretRef
-  if (!reference) return { ...appliers.of(context.key, account), turn: (work) => work() }
+  const { kubeConfig } = ks.spec
+  if (!kubeConfig) return { ...appliers.of(context.key, account), turn: (work) => work() }
   const remote = await context.parked(async (signal) => {
-    const found = await remoteClusters.of({ namespace: ks.metadata.namespace, ...reference }, { client: context.client, signal })
+    const found = await remoteClusters.of({ namespace: ks.metadata.namespace, kubeConfig }, { client: context.client, signal })
     await found.reached(signal)
     return found
   })

@@ -17,6 +17,7 @@ import {
   type Outcome,
   Preempted,
   Retryable,
+  Stalled,
   type UnsupportedField,
 } from '../runtime/reconcile.ts'
 import { pathInArtifact } from './build-task.ts'
@@ -61,7 +62,6 @@ export function kustomizationLoop({ appliers, remoteClusters, onBuild }: Kustomi
 
 const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.decryption', isUsed: ({ spec }) => spec.decryption !== undefined },
-  { field: 'spec.kubeConfig.configMapRef', isUsed: ({ spec }) => spec.kubeConfig?.configMapRef !== undefined },
   { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
 ]
 
@@ -152,7 +152,7 @@ class Run {
       return await clusterOf(this.#ks, this.#context, this.#parts)
     } catch (error) {
       this.#context.signal.throwIfAborted()
-      if (error instanceof Preempted) throw error
+      if (error instanceof Preempted || error instanceof Stalled) throw error
       throw failure(this.#ks, source, 'ReconciliationFailed', `failed to build kube client: ${messageOf(error)}`, error)
     }
   }

@@ -24,7 +24,10 @@ import { commitStatusOf, masked, type ProviderSettings, readSettings } from './s
 
 export interface DispatcherOptions {
   readonly environment: Pick<Environment, 'client' | 'informers' | 'clock' | 'log'> & {
-    readonly flags: Pick<Flags, 'noCrossNamespaceRefs' | 'rateLimitIntervalMs' | 'watchAllNamespaces' | 'runtimeNamespace'>
+    readonly flags: Pick<
+      Flags,
+      'noCrossNamespaceRefs' | 'rateLimitIntervalMs' | 'watchAllNamespaces' | 'runtimeNamespace' | 'featureGates'
+    >
     readonly metrics: Pick<Metrics, 'eventDropped' | 'notified'>
   }
   readonly recorder: Recorder
@@ -246,7 +249,9 @@ export class Dispatcher {
     if (this.#isDropped(event, provider, definition)) return undefined
     if (provider.spec.serviceAccountName)
       throw new Error(
-        'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller',
+        this.#options.environment.flags.featureGates.get('ObjectLevelWorkloadIdentity')
+          ? 'spec.serviceAccountName for provider authentication is not implemented in this version'
+          : 'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller',
       )
     const notification = this.#notificationOf(event, alert)
     const commitStatus = definition.purpose === 'commitStatus' ? commitStatusOf(notification.event, alert, provider) : undefined

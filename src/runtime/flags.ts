@@ -31,6 +31,8 @@ export interface Flags {
   readonly overrideManagers: readonly string[]
   /** The account that Kustomizations and HelmReleases act as which name none; empty: Sluice's own. */
   readonly defaultServiceAccount: string
+  /** The account whose tokens lead to clusters that ConfigMaps describe and name none; empty: Sluice's own. */
+  readonly defaultKubeconfigServiceAccount: string
   readonly oomWatchIntervalMs: number
   /** Percentage. */
   readonly oomWatchMemoryThreshold: number
@@ -144,6 +146,12 @@ const flagSpecs: readonly FlagSpec[] = [
       { min: 1 },
     ],
     ['default-service-account', 'string', '', 'The service account that Kustomizations and HelmReleases act as which name none.'],
+    [
+      'default-kubeconfig-service-account',
+      'string',
+      '',
+      'The service account whose tokens lead to clusters that ConfigMaps describe and name none.',
+    ],
     ['override-manager', 'list', '', 'Field manager whose changes to managed objects are reverted (repeatable).'],
     ['custom-apply-stage-kinds', 'list', '', 'Kinds applied in a stage of their own, as "<group>/<Kind>".'],
     ['log-level', 'string', 'info', 'The log verbosity.', { oneOf: ['trace', 'debug', 'info', 'error'] }],
@@ -210,7 +218,6 @@ const flagSpecs: readonly FlagSpec[] = [
   ]),
   ...withSupport('refused', [
     ['default-decryption-service-account', 'string', '', 'Default service account used for decryption.'],
-    ['default-kubeconfig-service-account', 'string', '', 'Default service account used for kubeconfig.'],
     ['sops-age-secret', 'string', '', 'Secret with an age key used as a fallback.'],
     ['sops-vault-configmap', 'string', '', 'ConfigMap with Vault instances.'],
     ['ssh-kex-algos', 'list', '', 'Key exchange algorithms for SSH.'],
@@ -240,7 +247,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['CorrectDrift', { fallback: false, support: 'warned' }],
   ['ExternalArtifact', { fallback: false, support: 'honoured' }],
   ['MigrateAPIVersion', { fallback: false, support: 'refused' }],
-  ['ObjectLevelWorkloadIdentity', { fallback: false, support: 'refused' }],
+  ['ObjectLevelWorkloadIdentity', { fallback: false, support: 'honoured' }],
 ])
 
 type Environ = Readonly<Record<string, string | undefined>>
@@ -374,6 +381,7 @@ function assemble(values: ReadonlyMap<string, string>, featureGates: ReadonlyMap
     concurrentSsa: text('concurrent-ssa') === '' ? undefined : number('concurrent-ssa'),
     overrideManagers: items(text('override-manager')),
     defaultServiceAccount: text('default-service-account'),
+    defaultKubeconfigServiceAccount: text('default-kubeconfig-service-account'),
     oomWatchIntervalMs: number('oom-watch-interval'),
     oomWatchMemoryThreshold: number('oom-watch-memory-threshold'),
     oomWatchMaxMemoryPath: text('oom-watch-max-memory-path'),
@@ -435,6 +443,8 @@ function checked(flags: Flags, env: Environ): Flags {
     throw new FlagError(
       `invalid argument ${quoted(flags.eventsListenAddr)} for --events-addr: must be a URL where the notification loop does not run`,
     )
+  if (flags.defaultKubeconfigServiceAccount && !flags.featureGates.get('ObjectLevelWorkloadIdentity'))
+    throw new FlagError('cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled')
   if (flags.maxRetryDelayMs < flags.minRetryDelayMs)
     throw new FlagError('--max-retry-delay must not be shorter than --min-retry-delay')
   if (flags.leaderElectionLeaseDurationMs <= flags.leaderElectionRenewDeadlineMs)

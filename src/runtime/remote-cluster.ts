@@ -20,7 +20,7 @@ export class RemoteCluster {
   #working = 0
   #waiting: (() => void)[] = []
 
-  /** `origin` says where the way to it is from: `KubeConfig secret 'apps/far' key 'value'`. */
+  /** `origin` says what the way to it is from: `KubeConfig secret 'apps/far' key 'value'`. */
   constructor(client: Client, origin: string) {
     this.client = client
     this.#origin = origin
@@ -28,7 +28,7 @@ export class RemoteCluster {
 
   /**
    * Resolves when the API server answers and takes the credentials; within half a minute.
-   * @throws Error that names the Secret and the server.
+   * @throws Error that names the origin and the server.
    */
   async reached(signal: AbortSignal): Promise<void> {
     if (performance.now() - this.#reachedAt < freshMs) return

@@ -1,10 +1,15 @@
-/** Clusters that `spec.kubeConfig` names: kubeconfigs in Secrets of the object's own namespace. */
+/** Clusters that `spec.kubeConfig` names: by a kubeconfig in a Secret, or a description in a ConfigMap, of the object's own namespace. */
 import { createHash } from 'node:crypto'
+import type { KubeConfig as KubeConfigSpec } from '../api/fragments.ts'
+import type { KubeObject } from '../api/object.ts'
 import type { Client } from '../kube/client.ts'
-import { parseConfig } from '../kube/config.ts'
+import { type KubeConfig, parseConfig } from '../kube/config.ts'
 import { connectTo } from '../kube/connect.ts'
 import { ApiError, type TransportOptions } from '../kube/transport.ts'
 import { messageOf } from '../lib/errors.ts'
+import { printJson } from '../lib/json.ts'
+import { clusterDescribed, type Description, type TokenRules } from './cluster-description.ts'
+import { configWithTokens } from './cluster-token.ts'
 import { RemoteCluster, requestTimeoutMs } from './remote-cluster.ts'
 import { readSecret, valuesOf } from './secrets.ts'
 
@@ -13,33 +18,49 @@ export interface RemoteClustersOptions {
   readonly allowExec: boolean
   /** `--insecure-kubeconfig-tls`: kubeconfigs may do without verifying certificates. */
   readonly allowInsecureTls: boolean
+  readonly tokens: TokenRules
   readonly transport?: TransportOptions
 }
 
 export interface KubeConfigReference {
+  /** Of the object. */
   readonly namespace: string
-  /** Of the Secret. */
-  readonly name: string
-  readonly key?: string | undefined
+  readonly kubeConfig: KubeConfigSpec
 }
 
-/** The Secret with the kubeconfig is not there: what was made with it cannot be reached any more. */
+/** What the way leads by is not there (Secret, ConfigMap, account): what was made with it cannot be reached any more. */
 export class KubeConfigMissing extends Error {
   override readonly name = 'KubeConfigMissing'
+}
+
+/** The cluster that Sluice runs in. */
+export interface Near {
+  readonly client: Client
+  readonly signal: AbortSignal
+}
+
+/** How to get to a cluster, before anything is done about it. */
+interface Way {
+  /** For messages. */
+  readonly origin: string
+  /** Changes with what the way is made of. */
+  readonly digest: string
+  config(): Promise<KubeConfig>
+}
+
+interface Kept {
+  readonly digest: string
+  readonly config: KubeConfig
+  readonly cluster: RemoteCluster
 }
 
 const defaultKeys = ['value', 'value.yaml']
 const mostKept = 1_000
 
-interface Kept {
-  readonly digest: string
-  readonly cluster: RemoteCluster
-}
-
-/** One connection for each kubeconfig: what is known of the cluster's kinds, and turns on it, are shared by all that name it. */
+/** One connection for each way: what is known of the cluster's kinds, and turns on it, are shared by all that name it. */
 export class RemoteClusters {
   readonly #options: RemoteClustersOptions
-  /** Secret and key → its cluster; that of the longest unused first. */
+  /** Origin → its cluster; that of the longest unused first. */
   readonly #kept = new Map<string, Kept>()
 
   constructor(options: RemoteClustersOptions) {
@@ -48,24 +69,34 @@ export class RemoteClusters {
 
   /**
    * Nothing is asked of the cluster yet: see `RemoteCluster.reached`.
-   * @throws KubeConfigMissing, or Error that names the Secret and the key, and nothing of their content.
-   * Source: internal/kube/config.go of helm-controller.
+   * @throws KubeConfigMissing, Stalled for what is not built yet, Error that names the Secret or ConfigMap and the key, and nothing of
+   * a Secret's content.
+   * Source: internal/kube/config.go of helm-controller, fluxcd/pkg/auth/utils.
    */
-  async of(reference: KubeConfigReference, near: Near): Promise<RemoteCluster> {
-    const { origin, text } = await kubeconfigOf(reference, near)
-    const digest = createHash('sha256').update(text).digest('hex')
-    const kept = this.#kept.get(origin)
-    const cluster = kept?.digest === digest ? kept.cluster : this.#connect(origin, text)
-    this.#kept.delete(origin)
-    this.#kept.set(origin, { digest, cluster })
-    this.#forgetOldest()
+  async of({ namespace, kubeConfig }: KubeConfigReference, near: Near): Promise<RemoteCluster> {
+    const { secretRef, configMapRef } = kubeConfig
+    if (secretRef) return (await this.#take(await this.#byKubeconfig({ namespace, ...secretRef }, near))).cluster
+    if (!configMapRef) throw new Error('exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be set')
+    const { config, cluster } = await this.#take(await this.#byDescription({ namespace, name: configMapRef.name }, near))
+    await config.credentials().catch((error: unknown) => {
+      near.signal.throwIfAborted()
+      throw failed(`ConfigMap '${namespace}/${configMapRef.name}': failed to create kubernetes token`, error)
+    })
     return cluster
   }
 
-  #connect(origin: string, text: string): RemoteCluster {
-    const { transport, ...allowed } = this.#options
-    const config = parseConfig({ text, origin, ...allowed })
-    return new RemoteCluster(connectTo(config, { ...transport, timeoutMs: requestTimeoutMs }), origin)
+  async #take({ origin, digest, config }: Way): Promise<Kept> {
+    const known = this.#kept.get(origin)
+    const kept = known?.digest === digest ? known : { digest, ...this.#connect(origin, await config()) }
+    this.#kept.delete(origin)
+    this.#kept.set(origin, kept)
+    this.#forgetOldest()
+    return kept
+  }
+
+  #connect(origin: string, config: KubeConfig): Pick<Kept, 'config' | 'cluster'> {
+    const client = connectTo(config, { ...this.#options.transport, timeoutMs: requestTimeoutMs })
+    return { config, cluster: new RemoteCluster(client, origin) }
   }
 
   /** Not closed: a run may be at work with it. Its connections end when they are idle. */
@@ -75,25 +106,56 @@ export class RemoteClusters {
       this.#kept.delete(origin)
     }
   }
+
+  async #byKubeconfig(secret: SecretKey, near: Near): Promise<Way> {
+    const { origin, text } = await kubeconfigOf(secret, near)
+    const { allowExec, allowInsecureTls } = this.#options
+    return { origin, digest: digestOf(text), config: async () => parseConfig({ text, origin, allowExec, allowInsecureTls }) }
+  }
+
+  async #byDescription({ namespace, name }: { namespace: string; name: string }, near: Near): Promise<Way> {
+    const origin = `ConfigMap '${namespace}/${name}'`
+    const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace, name }
+    const { data = {} } = await near.client
+      .get<KubeObject & { readonly data?: Description }>(ref, { signal: near.signal })
+      .catch((error: unknown) => {
+        near.signal.throwIfAborted()
+        throw failed(`failed to get configmap ${namespace}/${name}`, error)
+      })
+    const circumstances = { shown: origin, namespace, rules: this.#options.tokens, ...near }
+    return {
+      origin,
+      digest: digestOf(printJson(data)),
+      config: async () => configWithTokens(await clusterDescribed(data, circumstances), near.client),
+    }
+  }
 }
 
-/** The cluster that Sluice runs in. */
-export interface Near {
-  readonly client: Client
-  readonly signal: AbortSignal
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+/** What an API server said when it was asked for something that the way is made of. */
+function failed(what: string, cause: unknown): Error {
+  const message = `${what}: ${messageOf(cause)}`
+  const isMissing = cause instanceof ApiError && cause.reason === 'NotFound'
+  return isMissing ? new KubeConfigMissing(message, { cause }) : new Error(message, { cause })
+}
+
+interface SecretKey {
+  readonly namespace: string
+  readonly name: string
+  readonly key?: string | undefined
 }
 
 async function kubeconfigOf(
-  { namespace, name, key }: KubeConfigReference,
+  { namespace, name, key }: SecretKey,
   { client, signal }: Near,
 ): Promise<{ readonly origin: string; readonly text: string }> {
   const shown = `${namespace}/${name}`
   const data = await readSecret(client, { namespace, name }, signal).catch((error: Error) => {
     signal.throwIfAborted()
-    const cause = error.cause
-    const isMissing = cause instanceof ApiError && cause.reason === 'NotFound'
-    const message = `could not get KubeConfig secret '${shown}': ${messageOf(cause ?? error)}`
-    throw isMissing ? new KubeConfigMissing(message, { cause }) : new Error(message, { cause })
+    throw failed(`could not get KubeConfig secret '${shown}'`, error.cause ?? error)
   })
   const value = valuesOf(data)
   for (const candidate of key ? [key] : defaultKeys) {

@@ -146,9 +146,8 @@ export class Run<T extends FluxObject> {
       await this.#writeFinalizers((names) => names.filter((name) => name !== finalizer))
       this.#draft = this.#draftOf(this.#object)
     }
-    // Fresh statuses have observedGeneration -1, by the API server's default.
-    const fields = Object.entries({ ...status }).filter(([field, value]) => field !== 'observedGeneration' || value !== -1)
-    this.#draft.set(Object.fromEntries(fields.map(([field]) => [field, undefined])))
+    // observedGeneration too, though it is only the API server's default: kstatus would wait for it, and `flux create` with it.
+    this.#draft.set(Object.fromEntries(Object.keys({ ...status }).map((field) => [field, undefined])))
     this.#ended = true
     await this.#draft.write()
     return { result: 'success' }

@@ -102,6 +102,10 @@ class Run {
     })
     if (!isCloud(spec.provider) || found.secrets.length > 0) return found
     // Only a service account without pull secrets is left: one that would be an identity with a cloud.
+    if (this.#context.flags.featureGates.get('ObjectLevelWorkloadIdentity')) {
+      const message = `spec.serviceAccountName with provider ${spec.provider} is not implemented in this version: use pull secrets`
+      throw new Stalled('UnsupportedField', message)
+    }
     const message =
       'to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller'
     throw new Stalled('FeatureGateDisabled', message)

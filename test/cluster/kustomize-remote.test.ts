@@ -214,3 +214,70 @@ describe('a kubeconfig', () => {
     }
   })
 })
+
+describe('a ConfigMap that leads to a cluster', () => {
+  /** Trusts the tokens of the service accounts of `near`: it is the same. */
+  async function described(name: string, data: Readonly<Record<string, string>> = {}): Promise<Manifest> {
+    const { clusters } = JSON.parse(await readFile(inject('kubeconfig'), 'utf8')) as {
+      clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }]
+    }
+    const { server, 'certificate-authority-data': ca } = clusters[0].cluster
+    return {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, labels: { 'reconcile.fluxcd.io/watch': 'Enabled' } },
+      data: {
+        provider: 'generic',
+        address: server.replace('https://', ''),
+        'ca.crt': Buffer.from(ca, 'base64').toString(),
+        audiences: `\n${issuer}\n`,
+        ...data,
+      },
+    }
+  }
+
+  const issuer = 'https://kubernetes.default.svc.cluster.local'
+  const account = (name: string): Manifest => ({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name } })
+  const led = (cluster: Cluster, name: string) =>
+    kustomization(name, { path: './one', targetNamespace: cluster.namespace, kubeConfig: { configMapRef: { name } } })
+
+  it('KUS-RMT-02 does so with the tokens of the service account that it names', async () => {
+    await using trusted = await openCluster(inject('kubeconfig'), 'ks-trusted')
+    await trusted.repository('apps', { 'one/trusted.yaml': configMap('trusted', 'x') })
+    await trusted.startSluice({ flags: { 'feature-gates': 'ObjectLevelWorkloadIdentity=true', 'min-retry-delay': '200ms' } })
+    await trusted.apply(trusted.gitRepository('apps'), await described('way', { serviceAccountName: 'deployer' }))
+    await trusted.apply(led(trusted, 'way'))
+    const missing = await trusted.until('kustomization/way', hasCondition('Ready', 'False', 'ReconciliationFailed'))
+    expect(JSON.stringify(missing.status)).toContain('failed to create kubernetes token: serviceaccounts')
+    await trusted.apply(account('deployer'))
+    await trusted.reconcile('kustomization/way')
+    const user = `system:serviceaccount:${trusted.namespace}:deployer`
+    await trusted.until('kustomization/way', hasCondition('Ready', 'False', 'ReconciliationFailed', user))
+    const rights = ['--clusterrole=cluster-admin', `--serviceaccount=${trusted.namespace}:deployer`]
+    await trusted.kubectl('create', 'rolebinding', 'deployer', ...rights)
+    await trusted.reconcile('kustomization/way')
+    await trusted.until('kustomization/way', isReady())
+    await trusted.until('configmap/trusted', hasText('x'))
+    await trusted.kubectl('delete', 'kustomization/way', '--wait')
+    await trusted.untilGone('configmap/trusted')
+  })
+
+  it('KUS-RMT-02 SEC-05 says what it does not do, and for whom', async () => {
+    await near.apply(
+      await described('chosen', { serviceAccountName: 'deployer' }),
+      await described('cloud', { provider: 'aws' }),
+      await described('plain', { address: 'http://127.0.0.1' }),
+    )
+    await near.apply(led(near, 'chosen'), led(near, 'cloud'), led(near, 'plain'))
+    const refused = hasCondition(
+      'Ready',
+      'False',
+      'ReconciliationFailed',
+      'ObjectLevelWorkloadIdentity feature gate is not enabled',
+    )
+    await near.until('kustomization/chosen', refused)
+    await near.until('kustomization/plain', hasCondition('Ready', 'False', 'ReconciliationFailed', 'must use https scheme'))
+    const stalled = await near.until('kustomization/cloud', hasCondition('Stalled', 'True', 'UnsupportedField'))
+    expect(JSON.stringify(stalled.status)).toContain('spec.kubeConfig.configMapRef: provider aws is not implemented')
+  })
+})

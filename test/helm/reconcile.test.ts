@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { HelmReleaseSpec } from '../../src/api/helmrelease.ts'
+import type { KubeObject } from '../../src/api/object.ts'
 import { releaseOf, World } from './world.ts'
 
 /** A release that is installed and whose upgrades then follow the script. */
@@ -586,6 +587,12 @@ describe('a HelmRelease that is deleted', () => {
 
   it('stalls with the name of what it does not do', async () => {
     const world = await installed()
+    world.objects.set('ConfigMap/cloud', {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { namespace: 'shop', name: 'cloud' },
+      data: { provider: 'aws' },
+    } as KubeObject)
     world.release({ kubeConfig: { configMapRef: { name: 'cloud' } } })
     expect(await world.run()).toMatchObject({ result: 'stalled', reason: 'UnsupportedField' })
     expect(world.condition('Stalled')?.message).toContain('spec.kubeConfig.configMapRef')

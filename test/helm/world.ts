@@ -15,6 +15,7 @@ import type { Cause, Environment, EventDraft, Loop } from '../../src/runtime/rec
 import { RemoteClusters } from '../../src/runtime/remote-clusters.ts'
 import { Run, type RunEnd } from '../../src/runtime/run.ts'
 import { ManualClock } from '../fakes/clock.ts'
+import { strict } from '../fakes/remote-clusters.ts'
 
 /** Objects in a map, with the indexes of the real store. */
 class FakeInformer<T extends KubeObject> {
@@ -255,7 +256,7 @@ export class World {
     actions: this.actions,
     storageIn: (_, namespace) => this.storage.in(namespace),
     renderOf: () => ({ release: neverRendered, crds: neverRendered }),
-    remoteClusters: new RemoteClusters({ allowExec: false, allowInsecureTls: false }),
+    remoteClusters: new RemoteClusters(strict),
   })
   readonly #charts = new Map<string, Metadata>()
   #version = 1

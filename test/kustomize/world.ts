@@ -17,6 +17,7 @@ import { ArtifactNotFound } from '../../src/runtime/artifacts.ts'
 import type { Cause, ConditionState, Context, EventDraft, Loop, Outcome } from '../../src/runtime/reconcile.ts'
 import { RemoteClusters } from '../../src/runtime/remote-clusters.ts'
 import { ManualClock } from '../fakes/clock.ts'
+import { strict } from '../fakes/remote-clusters.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 
 /** Objects in a map, with the indexes of the real store. */
@@ -123,7 +124,7 @@ export class World {
   readonly builds: string[] = []
   readonly loop: Loop<Kustomization> = kustomizationLoop({
     appliers: new Appliers(this.client as unknown as Client, () => this.applier),
-    remoteClusters: new RemoteClusters({ allowExec: false, allowInsecureTls: false }),
+    remoteClusters: new RemoteClusters(strict),
     onBuild: ({ name }) => this.builds.push(name),
   })
   readonly kustomizations = new FakeInformer<Kustomization>()

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { Client } from '../../src/kube/client.ts'
 import { ApiError } from '../../src/kube/transport.ts'
 import { KubeConfigMissing, RemoteClusters, type RemoteClustersOptions } from '../../src/runtime/remote-clusters.ts'
+import { strict } from '../fakes/remote-clusters.ts'
 
 const signal = new AbortController().signal
-const safe = { allowExec: false, allowInsecureTls: false }
 
 function kubeconfig(user: object = { token: 'hunter2' }, cluster: object = {}): string {
   return dump({
@@ -26,10 +26,10 @@ function near(secret: Record<string, string> | undefined) {
   return { client: { get } as unknown as Client, signal }
 }
 
-const far = { namespace: 'apps', name: 'far' }
+const far = { namespace: 'apps', kubeConfig: { secretRef: { name: 'far' } } }
 
-function clientFor(secret: Record<string, string> | undefined, options: RemoteClustersOptions = safe, key?: string) {
-  return new RemoteClusters(options).of({ ...far, key }, near(secret))
+function clientFor(secret: Record<string, string> | undefined, options: RemoteClustersOptions = strict, key?: string) {
+  return new RemoteClusters(options).of({ ...far, kubeConfig: { secretRef: { name: 'far', ...(key && { key }) } } }, near(secret))
 }
 
 describe('a remote cluster', () => {
@@ -39,12 +39,12 @@ describe('a remote cluster', () => {
       [{ 'value.yaml': kubeconfig() }],
       [{ value: 'wrong: [', other: kubeconfig() }, 'other'],
     ] as const) {
-      expect(await clientFor({ ...secret }, safe, key)).toBeDefined()
+      expect(await clientFor({ ...secret }, strict, key)).toBeDefined()
     }
   })
 
   it('has one client as long as its kubeconfig is the same', async () => {
-    const clusters = new RemoteClusters(safe)
+    const clusters = new RemoteClusters(strict)
     const first = await clusters.of(far, near({ value: kubeconfig() }))
     expect(await clusters.of(far, near({ value: kubeconfig() }))).toBe(first)
     expect(await clusters.of(far, near({ value: kubeconfig({ token: 'new' }) }))).not.toBe(first)
@@ -64,7 +64,7 @@ describe('a remote cluster', () => {
     ['a program to run', { value: kubeconfig({ exec: { command: '/bin/hunter2' } }) }, undefined, 'exec plugins'],
     ['a file of ours', { value: kubeconfig({ tokenFile: '/var/run/hunter2' }) }, undefined, '"tokenFile" names a file'],
   ])('SEC-06 is refused for %s, and nothing of the kubeconfig is told', async (_, secret, key, message) => {
-    const error = await clientFor(secret as Record<string, string>, safe, key).catch((thrown: unknown) => thrown)
+    const error = await clientFor(secret as Record<string, string>, strict, key).catch((thrown: unknown) => thrown)
     expect(String(error)).toContain("KubeConfig secret 'apps/far'")
     expect(String(error)).toContain(message)
     expect(String(error)).not.toContain('hunter2')
@@ -72,6 +72,6 @@ describe('a remote cluster', () => {
 
   it('SEC-06 may run a program where the operator of Sluice allows it', async () => {
     const secret = { value: kubeconfig({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'login' } }) }
-    expect(await clientFor(secret, { ...safe, allowExec: true })).toBeDefined()
+    expect(await clientFor(secret, { ...strict, allowExec: true })).toBeDefined()
   })
 })
