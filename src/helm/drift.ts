@@ -11,8 +11,8 @@ import type { Release } from '../lib/chart/index.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { diffJson, type Operation, withoutPointer } from '../lib/json-diff.ts'
+import { compileIgnoreRules } from '../runtime/ignore-rules.ts'
 import { itemOf } from './apply.ts'
-import { compileIgnoreRules, isOptedOut } from './drift-rules.ts'
 import { manifestTask } from './manifest-task.ts'
 import type { Scope } from './scope.ts'
 import { claim, fieldManager, type Item } from './write.ts'
@@ -133,6 +133,13 @@ async function compare(
   if (patch.length > 0) return { ref, desired, what: 'changed', patch }
   versions.set(displayName(ref), live.metadata.resourceVersion ?? '')
   return undefined
+}
+
+const optOut = 'helm.toolkit.fluxcd.io/driftDetection'
+
+/** Whether the object itself says, in a label or an annotation, that it is not to be looked at. */
+export function isOptedOut({ metadata }: KubeObject): boolean {
+  return metadata.labels?.[optOut] === 'disabled' || metadata.annotations?.[optOut] === 'disabled'
 }
 
 /** Source: --override-manager; names are matched by how they begin, as in github.com/fluxcd/pkg/ssa patch.go. */

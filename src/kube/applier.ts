@@ -2,6 +2,7 @@
 import type { Key, KubeObject, ObjectRef } from '../api/object.ts'
 import type { Action, Change } from './changes.ts'
 import type { Health } from './health.ts'
+import type { IgnoreRules } from './ignored.ts'
 
 /** What the engine needs of the runtime's clock. */
 export interface Clock {
@@ -49,6 +50,8 @@ export interface ApplyOptions {
   readonly force: boolean
   /** Compare with the cluster by one consistent list per kind first, not only by what watches told. */
   readonly verify: boolean
+  /** Fields that others may set. */
+  readonly ignore?: IgnoreRules | undefined
   /** Called before the first write of each stage, when none of its objects has been refused, with those that may be written. */
   readonly beforeWrite?: (entries: readonly InventoryEntry[]) => Promise<void>
   readonly signal: AbortSignal
@@ -129,4 +132,4 @@ export interface Applier {
   close(): Promise<void>
 }
 
-export type { Action, Change, Health }
+export type { Action, Change, Health, IgnoreRules }

@@ -178,7 +178,8 @@ export class ClusterApplier implements Applier {
     const { policy, item, ref } = work.placed
     const live = work.kind.find(ref)
     if (skippedByPolicy(policy, live)) work.outcome = 'skipped'
-    else if (live && live.owner === run.owner && live.applied !== '' && live.applied === item.hash) work.outcome = 'unchanged'
+    else if (live && live.owner === run.owner && live.applied !== '' && live.applied === wantedHash(item, run))
+      work.outcome = 'unchanged'
   }
 
   /** All refusals come before the first write. */
@@ -191,7 +192,7 @@ export class ClusterApplier implements Applier {
       work.desired = desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) })
     })
     const [only, another] = works
-    if (only && !another && this.#needsNoDryRun(only)) return
+    if (only && !another && !run.options.ignore && this.#needsNoDryRun(only)) return
     const pool = { limit: this.#concurrency, signal: run.options.signal }
     await mapPooled(works, pool, (work) => this.#guarded(work, run, () => this.#judge(work, run)))
   }
@@ -216,6 +217,7 @@ export class ClusterApplier implements Applier {
     const verdict = await judge(work.body, ref, kind.find(ref), this.#judgeContext(run))
     work.verdict = verdict
     if (verdict.action === 'skip') work.outcome = 'skipped'
+    if (verdict.action === 'update' && verdict.body) work.desired = verdict.body
     if (verdict.action !== 'keep') return
     work.outcome = 'unchanged'
     this.#claim(work, verdict.answer, run)
@@ -291,10 +293,10 @@ export class ClusterApplier implements Applier {
     }
   }
 
-  #claim(work: Work, answer: KubeObject, { owner }: Run): void {
+  #claim(work: Work, answer: KubeObject, run: Run): void {
     work.answer = answer
     const expires = hasTimeToLive(answer)
-    work.kind.claim(answer.metadata, { owner, hash: work.placed.item.hash, expires })
+    work.kind.claim(answer.metadata, { owner: run.owner, hash: wantedHash(work.placed.item, run), expires })
   }
 
   /** Definitions and classes must be usable before what needs them; discovery must know what CRDs have brought. */
@@ -327,8 +329,8 @@ export class ClusterApplier implements Applier {
   }
 
   #judgeContext({ options }: Run): JudgeContext {
-    const { force, signal } = options
-    return { client: this.#client, ownership: this.#ownership, serverClock: this.#serverClock, force, signal }
+    const { force, ignore, signal } = options
+    return { client: this.#client, ownership: this.#ownership, serverClock: this.#serverClock, force, ignore, signal }
   }
 
   #ownerLabels({ name, namespace }: Key): Record<string, string> {
@@ -429,6 +431,11 @@ function bodiesOf(manifests: Manifests): Run['bodies'] {
     bodies ??= manifests.load()
     return bodies
   }
+}
+
+/** Tells what an object is to be like. */
+function wantedHash({ hash }: ManifestItem, { options: { ignore } }: Run): string {
+  return ignore ? `${hash} ${ignore.id}` : hash
 }
 
 function placedRef({ apiVersion, kind, name, namespace }: ObjectRef, namespaced: boolean): ObjectRef {

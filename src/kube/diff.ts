@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { KubeObject, ObjectMeta, ObjectRef } from '../api/object.ts'
 import type { Client } from './client.ts'
+import { differsBeside, type IgnoreRules, keepingIgnored } from './ignored.ts'
 import { type Observation, type Ownership, observe, type Policy, policyOf } from './known.ts'
 import type { ManagedObject } from './managed.ts'
 import { isImmutableError, refusalText, wayOut } from './refusal.ts'
@@ -14,10 +15,18 @@ export type Verdict =
   /** The live object is as wanted; `answer` is that object. */
   | { readonly action: 'keep'; readonly answer: KubeObject }
   | { readonly action: 'create' }
-  /** `before` is the live object's metadata as far as it is known. */
-  | { readonly action: 'update'; readonly before: Pick<Observation, 'fingerprint' | 'resourceVersion'>; readonly cleanup: boolean }
+  | Update
   /** Deleted and created again. */
   | { readonly action: 'recreate'; readonly uid: string }
+
+interface Update {
+  readonly action: 'update'
+  /** The live object's metadata as far as it is known. */
+  readonly before: Pick<Observation, 'fingerprint' | 'resourceVersion'>
+  readonly cleanup: boolean
+  /** What is applied, where it is not what is desired. */
+  readonly body?: KubeObject
+}
 
 export interface JudgeContext {
   readonly client: Client
@@ -25,6 +34,7 @@ export interface JudgeContext {
   readonly serverClock: ServerClock
   /** Recreate whatever cannot be changed in place. */
   readonly force: boolean
+  readonly ignore: IgnoreRules | undefined
   readonly signal: AbortSignal
 }
 
@@ -48,7 +58,8 @@ export async function judge(
   const { client, ownership, serverClock, signal } = context
   let answer: KubeObject
   try {
-    answer = await client.apply(desired, { ...applying(desired, ownership), dryRun: true, signal })
+    const whole = context.ignore && { metadataOnly: false }
+    answer = await client.apply(desired, { ...applying(desired, ownership), ...whole, dryRun: true, signal })
   } catch (error) {
     return judgeRefusal(error, desired, ref, context)
   }
@@ -58,10 +69,33 @@ export async function judge(
   serverClock.told(after.appliedSecond)
   if (after.resourceVersion === '') return { action: 'create' }
   const cleanup = after.needsCleanup && !policyOf(desired.metadata, ownership.group).merge
+  const paths = context.ignore?.pathsIn(answer) ?? []
+  if (paths.length > 0) return judgeBeside(paths, { desired, answer, ref, cleanup }, context)
   const before = live?.live ?? { fingerprint: undefined, resourceVersion: after.resourceVersion }
   const isSame = !cleanup && before.fingerprint !== undefined && before.fingerprint === after.fingerprint
   if (isSame && (await serverClock.isPastNow(after.appliedSecond, client, signal))) return { action: 'keep', answer }
   return { action: 'update', before, cleanup }
+}
+
+interface Beside {
+  readonly desired: KubeObject
+  readonly answer: KubeObject
+  readonly ref: ObjectRef
+  readonly cleanup: boolean
+}
+
+/** Where fields are ignored, ownership in managedFields tells nothing: the objects themselves are compared. */
+async function judgeBeside(
+  paths: readonly string[],
+  beside: Beside,
+  { client, ownership, signal }: JudgeContext,
+): Promise<Verdict> {
+  const { desired, answer, ref, cleanup } = beside
+  const live = await client.find(ref, { signal })
+  if (!live) return { action: 'create' }
+  if (!cleanup && !differsBeside(paths, live, answer)) return { action: 'keep', answer: live }
+  const body = keepingIgnored(desired, paths, { live, wanted: answer }, ownership.fieldManager)
+  return { action: 'update', before: observe(live.metadata, ownership), cleanup, body }
 }
 
 /**

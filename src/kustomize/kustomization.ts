@@ -1,15 +1,17 @@
 /** Kustomization: keeps the cluster equal to the manifests that its source builds. */
+import { hash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { type Key, keyOf } from '../api/object.ts'
-import { ApplyError, type HealthOptions, type InventoryEntry } from '../kube/applier.ts'
+import { ApplyError, type HealthOptions, type IgnoreRules, type InventoryEntry } from '../kube/applier.ts'
 import { type Change, changeLog } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
+import { compileIgnoreRules } from '../runtime/ignore-rules.ts'
 import {
   type Cause,
   type Context,
@@ -62,7 +64,6 @@ export function kustomizationLoop({ appliers, remoteClusters, onBuild }: Kustomi
 
 const unsupported: readonly UnsupportedField<Kustomization>[] = [
   { field: 'spec.decryption', isUsed: ({ spec }) => spec.decryption !== undefined },
-  { field: 'spec.ignore', isUsed: ({ spec }) => (spec.ignore?.length ?? 0) > 0 },
 ]
 
 interface Parts extends Clusters {
@@ -200,7 +201,8 @@ class Run {
     const verify = verifyingCauses.some((cause) => causes.has(cause))
     try {
       const force = this.#ks.spec.force ?? false
-      const changes = await cluster.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, beforeWrite, signal })
+      const ignore = ignoreRules(this.#ks)
+      const changes = await cluster.applier.apply(wanted, { owner: keyOf(this.#ks), force, verify, ignore, beforeWrite, signal })
       this.#announce(source, changes.filter(hasChanged))
       return changes
     } catch (error) {
@@ -250,6 +252,12 @@ class Run {
   #progress(what: string, { revision }: Source): void {
     this.#context.progress(`${what} for revision ${revision} with a timeout of ${formatDuration(timeoutMs(this.#ks))}`)
   }
+}
+
+/** @throws Error for an expression that cannot be parsed. */
+function ignoreRules({ spec }: Kustomization): IgnoreRules | undefined {
+  if (!spec.ignore?.length) return undefined
+  return { id: hash('sha256', JSON.stringify(spec.ignore), 'base64url'), pathsIn: compileIgnoreRules(spec.ignore) }
 }
 
 /** The entries of the first list whose objects are not in the second. */

@@ -69,8 +69,8 @@ function lengthOf(operations: readonly Operation[]): number {
  * Source: evanphx/json-patch `remove` with AllowMissingPathOnRemove.
  */
 export function withoutPointer(value: Json, pointer: string): Json {
-  const [root, ...keys] = pointer.split('/').map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
-  return root === '' && keys.length > 0 ? without(value, keys) : value
+  const keys = pointerKeys(pointer)
+  return keys.length > 0 ? without(value, keys) : value
 }
 
 function without(value: Json, [key = '', ...rest]: readonly string[]): Json {
@@ -89,4 +89,36 @@ function indexIn(list: readonly Json[], key: string): number | undefined {
   if (!/^-?\d+$/.test(key)) return undefined
   const index = Number(key) < 0 ? list.length + Number(key) : Number(key)
   return index >= 0 && index < list.length ? index : undefined
+}
+
+/** The keys of a JSON pointer; none for the empty one, and for a text that is no pointer. */
+export function pointerKeys(pointer: string): readonly string[] {
+  const [root, ...keys] = pointer.split('/').map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return root === '' ? keys : []
+}
+
+/** What a pointer names; undefined where it names nothing. */
+export function valueAt(value: Json, pointer: string): Json | undefined {
+  return pointerKeys(pointer).reduce(valueIn, value as Json | undefined)
+}
+
+/** The field of an object, or the item of a list. */
+export function valueIn(value: Json | undefined, key: string): Json | undefined {
+  if (Array.isArray(value)) return value[indexIn(value, key) ?? value.length]
+  return isRecord(value) ? own(value as JsonObject, key) : undefined
+}
+
+/** A copy with another value where a pointer points. Objects on the way are made; an item of a list is not. */
+export function withPointer(value: Json, pointer: string, inner: Json): Json {
+  return withInner(value, pointerKeys(pointer), inner)
+}
+
+function withInner(value: Json, [key, ...rest]: readonly string[], inner: Json): Json {
+  if (key === undefined) return inner
+  if (Array.isArray(value)) {
+    const index = indexIn(value, key)
+    return index === undefined ? value : value.with(index, withInner(value[index] ?? null, rest, inner))
+  }
+  const fields = isRecord(value) ? (value as JsonObject) : {}
+  return { ...fields, [key]: withInner(own(fields, key) ?? {}, rest, inner) }
 }

@@ -1,10 +1,11 @@
-/** `spec.driftDetection.ignore`: which fields of which objects others may set. */
-import type { HelmReleaseSpec } from '../api/helmrelease.ts'
+/** `spec.ignore` and `spec.driftDetection.ignore`: which fields of which objects others may set. */
+import type { ignoreRule } from '../api/fragments.ts'
 import { gvkOf, type KubeObject } from '../api/object.ts'
+import type { Infer } from '../api/schema.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type CompiledSelector, compileSelector } from '../lib/kustomize/selector.ts'
 
-type IgnoreRule = NonNullable<NonNullable<HelmReleaseSpec['driftDetection']>['ignore']>[number]
+type IgnoreRule = Infer<typeof ignoreRule>
 
 /**
  * Finds the JSON pointers to ignore in an object; the empty one stands for all of it.
@@ -37,11 +38,4 @@ function isSelected(object: KubeObject, selector: CompiledSelector): boolean {
     selector.matchesLabels(new Map(Object.entries(labels))) &&
     selector.matchesAnnotations(new Map(Object.entries(annotations)))
   )
-}
-
-const optOut = 'helm.toolkit.fluxcd.io/driftDetection'
-
-/** Whether the object itself says, in a label or an annotation, that it is not to be looked at. */
-export function isOptedOut({ metadata }: KubeObject): boolean {
-  return metadata.labels?.[optOut] === 'disabled' || metadata.annotations?.[optOut] === 'disabled'
 }
