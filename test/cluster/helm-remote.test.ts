@@ -99,3 +99,45 @@ it('HLM-RMT-01 API-14 wait for the Secret that leads there, and go on when it is
   await near.until('helmrelease/late', isReady())
   expect(await there('get', 'configmap', 'late')).toBe('first')
 })
+
+it('HLM-RMT-01 HLM-RMT-02 are installed with the tokens of a service account, where a ConfigMap says so', async () => {
+  await using trusted = await openCluster(inject('kubeconfig'), 'hr-trusted')
+  const { namespace } = trusted
+  await trusted.startSluice({ flags: { 'feature-gates': 'ObjectLevelWorkloadIdentity=true', 'min-retry-delay': '200ms' } })
+  // The cluster that trusts the tokens of this one is this one.
+  const { clusters } = JSON.parse(await readFile(inject('kubeconfig'), 'utf8')) as {
+    clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }]
+  }
+  const { server, 'certificate-authority-data': ca } = clusters[0].cluster
+  const data = {
+    provider: 'generic',
+    address: server,
+    'ca.crt': Buffer.from(ca, 'base64').toString(),
+    audiences: 'https://kubernetes.default.svc.cluster.local',
+    serviceAccountName: 'deployer',
+  }
+  const chart = {
+    spec: { chart: 'shop', sourceRef: { kind: 'HelmRepository', name: 'charts' } },
+    metadata: { labels: trusted.labels },
+  }
+  const kubeConfig = { configMapRef: { name: 'way' } }
+  const here = { targetNamespace: namespace, storageNamespace: namespace, chart, kubeConfig }
+  await trusted.apply(
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'deployer' } },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'way' }, data },
+    {
+      apiVersion: 'source.toolkit.fluxcd.io/v1',
+      kind: 'HelmRepository',
+      metadata: { name: 'charts' },
+      spec: { url: charts.url, interval: '1h' },
+    },
+    release('trusted', here),
+  )
+  const failed = await trusted.until('helmrelease/trusted', hasCondition('Ready', 'False', 'StateError'))
+  expect(JSON.stringify(failed.status)).toContain(`system:serviceaccount:${namespace}:deployer`)
+  const rights = ['--clusterrole=cluster-admin', `--serviceaccount=${namespace}:deployer`]
+  await trusted.kubectl('create', 'rolebinding', 'deployer', ...rights)
+  await trusted.until('helmrelease/trusted', isReady())
+  await trusted.kubectl('delete', 'helmrelease/trusted', '--wait')
+  await trusted.untilGone('configmap/trusted')
+})

@@ -129,7 +129,16 @@ describe('flags', () => {
       'must be a URL',
     ],
     ['a setting that is not built yet', ['--sops-age-secret=keys'], '--sops-age-secret is not implemented in this version'],
-    ['a gate that is not built yet', ['--feature-gates=MigrateAPIVersion=true'], 'feature gate MigrateAPIVersion is not implemented'],
+    [
+      'an account for tokens that nobody may choose',
+      ['--default-kubeconfig-service-account=deployer'],
+      'cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled',
+    ],
+    [
+      'a gate that is not built yet',
+      ['--feature-gates=MigrateAPIVersion=true'],
+      'feature gate MigrateAPIVersion is not implemented',
+    ],
     ['a gate that is neither on nor off', ['--feature-gates=GroupChangeLog'], 'invalid value "" of feature gate GroupChangeLog'],
   ]
   it.each(refusals)('refuse %s', (_what, args, message) => {
