@@ -177,7 +177,8 @@ export class ArtifactStore implements Artifacts {
   }
 
   async open(artifact: Artifact, signal: AbortSignal): Promise<UnpackedArtifact> {
-    const unpacked = this.#unpacked.open(artifact.digest, (directory) => this.#unpack(artifact, directory))
+    const wanted = { digest: artifact.digest, origin: artifact.url }
+    const unpacked = this.#unpacked.open(wanted, (directory) => this.#unpack(artifact, directory))
     return await unlessAborted(unpacked, signal)
   }
 
@@ -234,7 +235,8 @@ export class ArtifactStore implements Artifacts {
       if (artifact.url === this.#urlOf(artifact.path)) throw new ArtifactNotFound(`artifact ${artifact.path} is not in the store`)
     }
     await downloadArtifact(artifact, file, {
-      maxBytes: artifact.size ?? this.#limits.maxDownloadBytes,
+      // Whoever writes a status may state any size.
+      maxBytes: Math.min(artifact.size ?? this.#limits.maxDownloadBytes, this.#limits.maxUnpackedBytes),
       host: this.#options.downloadHost,
       signal: this.#closing.signal,
     })

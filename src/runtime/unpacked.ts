@@ -1,6 +1,6 @@
 /** Artifacts unpacked on disk: each digest once, for all who read it. */
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -63,12 +63,17 @@ export interface UnpackedOptions {
 }
 
 interface Entry {
-  readonly directory: string
-  readonly ready: Promise<UnpackedArtifact>
-  /** Undefined until it is unpacked. */
-  fileCount: number | undefined
+  readonly artifact: UnpackedArtifact
   lastUsedMs: number
 }
+
+/** What is asked for, and who says where it is: one who does not deliver must not hold up the others. */
+export interface Wanted {
+  readonly digest: string
+  readonly origin: string
+}
+
+type Unpack = (directory: string) => Promise<ReadonlyMap<string, string>>
 
 /** A build that reads a folder takes seconds; this is how long a folder is safe after it was last asked for. */
 const inUseMs = 5 * 60_000
@@ -79,60 +84,77 @@ export class UnpackedArtifacts {
   readonly #keep: { readonly folders: number; readonly files: number }
   /** By digest, the one used longest ago first. */
   readonly #entries = new Map<string, Entry>()
+  /** On their way, by digest and origin. */
+  readonly #coming = new Map<string, Promise<Entry>>()
 
   constructor(options: UnpackedOptions) {
     this.#options = options
     this.#keep = options.keep ?? { folders: 64, files: 100_000 }
   }
 
-  /** The artifact with this digest; unpacked by `unpack` unless it is there or on its way. A failure is not remembered. */
-  open(digest: string, unpack: (directory: string) => Promise<ReadonlyMap<string, string>>): Promise<UnpackedArtifact> {
-    const known = this.#entries.get(digest)
-    // Somebody may have emptied the storage under us.
-    const isGone = known?.fileCount !== undefined && !existsSync(known.directory)
-    const entry = isGone || !known ? this.#start(digest, unpack) : known
-    this.#entries.delete(digest)
-    this.#entries.set(digest, entry)
+  /** The artifact with this digest: as it is there, else unpacked by `unpack`, once for each origin. A failure is not remembered. */
+  async open(wanted: Wanted, unpack: Unpack): Promise<UnpackedArtifact> {
+    const { digest } = wanted
+    const entry = this.#known(digest) ?? (await this.#shared(wanted, unpack))
     entry.lastUsedMs = this.#options.clock.monotonic()
-    return entry.ready
+    if (this.#entries.delete(digest)) this.#entries.set(digest, entry)
+    return entry.artifact
   }
 
-  #start(digest: string, unpack: (directory: string) => Promise<ReadonlyMap<string, string>>): Entry {
-    const directory = join(this.#options.directory, digest.replaceAll(/[^A-Za-z0-9]/g, '-'))
-    const entry: Entry = {
-      directory,
-      ready: unpack(directory).then(
-        async (files) => {
-          entry.fileCount = files.size
-          entry.lastUsedMs = this.#options.clock.monotonic()
-          await this.#removeUnused().catch(() => {}) // what cannot be removed now goes at the next start
-          return { digest, directory, files }
-        },
-        (error) => {
-          this.#entries.delete(digest)
-          throw error
-        },
-      ),
-      fileCount: undefined,
-      lastUsedMs: 0,
+  #known(digest: string): Entry | undefined {
+    const known = this.#entries.get(digest)
+    // Somebody may have emptied the storage under us.
+    return known && existsSync(known.artifact.directory) ? known : undefined
+  }
+
+  #shared({ digest, origin }: Wanted, unpack: Unpack): Promise<Entry> {
+    const key = `${digest} ${origin}`
+    const coming = this.#coming.get(key) ?? this.#unpacked(digest, unpack).finally(() => this.#coming.delete(key))
+    this.#coming.set(key, coming)
+    return coming
+  }
+
+  async #unpacked(digest: string, unpack: Unpack): Promise<Entry> {
+    const temporary = this.#options.temporaryFile()
+    try {
+      const files = await unpack(temporary)
+      // It may have come from elsewhere meanwhile.
+      const entry = this.#known(digest) ?? this.#place({ digest, directory: this.#folderOf(digest), files }, temporary)
+      await this.#removeUnused().catch(() => {}) // what cannot be removed now goes at the next start
+      return entry
+    } finally {
+      await rm(temporary, { recursive: true, force: true })
     }
+  }
+
+  /** In one go: nobody finds half of it, and nobody else puts it there. */
+  #place(artifact: UnpackedArtifact, from: string): Entry {
+    mkdirSync(this.#options.directory, { recursive: true, mode: 0o700 })
+    rmSync(artifact.directory, { recursive: true, force: true })
+    renameSync(from, artifact.directory)
+    const entry = { artifact, lastUsedMs: this.#options.clock.monotonic() }
+    this.#entries.set(artifact.digest, entry)
     return entry
+  }
+
+  #folderOf(digest: string): string {
+    return join(this.#options.directory, digest.replaceAll(/[^A-Za-z0-9]/g, '-'))
   }
 
   async #removeUnused(): Promise<void> {
     const unusedSince = this.#options.clock.monotonic() - inUseMs
-    const finished = [...this.#entries].filter(([, entry]) => entry.fileCount !== undefined)
-    let folders = finished.length
-    let files = finished.reduce((sum, [, entry]) => sum + (entry.fileCount ?? 0), 0)
-    for (const [digest, entry] of finished) {
+    const entries = [...this.#entries]
+    let folders = entries.length
+    let files = entries.reduce((sum, [, { artifact }]) => sum + artifact.files.size, 0)
+    for (const [digest, { artifact, lastUsedMs }] of entries) {
       if (folders <= this.#keep.folders && files <= this.#keep.files) return
-      if (entry.lastUsedMs > unusedSince) continue
+      if (lastUsedMs > unusedSince) continue
       folders -= 1
-      files -= entry.fileCount ?? 0
+      files -= artifact.files.size
       this.#entries.delete(digest)
       // Out of the way first: the same digest may be asked for again while the files are being deleted.
       const out = this.#options.temporaryFile()
-      await rename(entry.directory, out)
+      await rename(artifact.directory, out)
       await rm(out, { recursive: true, force: true })
     }
   }

@@ -422,10 +422,8 @@ describe('opening an artifact of another process', () => {
     const artifact = await remoteArtifact()
     answer = (response) => response.writeHead(403).end()
     await expect(here.store.open(artifact, never)).rejects.toThrow(/status 403/)
-    answer = (response) => response.writeHead(302, { location: '/elsewhere' }).end()
-    await expect(here.store.open(artifact, never)).rejects.toThrow(/status 302/)
     await expect(here.store.open({ ...artifact, url: 'file:///etc/passwd' }, never)).rejects.toThrow(/not an HTTP address/)
-    expect(requests).toHaveLength(2)
+    expect(requests).toHaveLength(1)
   })
 
   it('F-ART-05 refuses a download with another digest, and one that is larger than announced', async () => {
@@ -436,6 +434,34 @@ describe('opening an artifact of another process', () => {
     await expect(here.store.open(artifact, never)).rejects.toThrow(/larger than \d+ bytes/)
     expect(readdirSync(join(here.directory, '.tmp'))).toEqual([])
     expect(readdirSync(join(here.directory, '.unpacked'))).toEqual([])
+  })
+
+  it('follows redirects to other addresses, but not for ever, nor to what is no HTTP', async () => {
+    const artifact = await remoteArtifact()
+    const whole = answer
+    const { origin } = new URL(artifact.url)
+    const redirected = { ...artifact, url: `${origin}/elsewhere?signature=hunter2` }
+    let location = artifact.url
+    answer = (response, path) =>
+      path.startsWith('/elsewhere') ? response.writeHead(302, { location }).end() : whole(response, path)
+    expect((await here.store.open(redirected, never)).files.has('a.yaml')).toBe(true)
+    for (const [target, message] of [
+      ['file:///etc/passwd', 'it redirects to what is no HTTP address'],
+      ['/elsewhere?again', 'stopped after 10 redirects'],
+    ] as const) {
+      location = target
+      const other = { ...redirected, digest: `sha256:${'0'.repeat(64)}` }
+      const error = await here.store.open(other, never).catch(String)
+      expect(error).toContain(`failed to download ${origin}/elsewhere: ${message}`)
+      expect(error).not.toContain('hunter2')
+    }
+  })
+
+  it('takes no more than it ever may, whatever size the status states', async () => {
+    await using small = await testStore({ limits: { maxUnpackedBytes: 1_000 } })
+    const artifact = await remoteArtifact()
+    answer = (response) => response.end(Buffer.alloc(1_000_000))
+    await expect(small.store.open({ ...artifact, size: 1e15 }, never)).rejects.toThrow('larger than 1000 bytes')
   })
 
   it('ends a download when the store is closed', async () => {
@@ -473,11 +499,11 @@ describe('UnpackedArtifacts', () => {
       temporaryFile: () => join(directory, `.out-${next++}`),
     })
     const open = (digest: string, files = 1) =>
-      unpacked.open(digest, async (folder) => {
+      unpacked.open({ digest, origin: 'here' }, async (folder) => {
         mkdirSync(folder)
         return new Map(Array.from({ length: files }, (_, i) => [`${i}`, 'hash']))
       })
-    return { clock, open }
+    return { clock, open, unpacked }
   }
 
   it('removes folders that nobody used for minutes, the longest unused first, and keeps the last few', async () => {
@@ -501,11 +527,24 @@ describe('UnpackedArtifacts', () => {
   })
 
   it('forgets a failure', async () => {
-    const { open } = fixture({ folders: 2, files: 100 })
-    mkdirSync(join(directory, 'a'))
-    await expect(open('a')).rejects.toThrow(/EEXIST/)
-    rmSync(join(directory, 'a'), { recursive: true })
+    const { open, unpacked } = fixture({ folders: 2, files: 100 })
+    const fails = async (folder: string) => {
+      mkdirSync(folder)
+      throw new Error('damaged')
+    }
+    await expect(unpacked.open({ digest: 'a', origin: 'here' }, fails)).rejects.toThrow('damaged')
+    expect(readdirSync(directory)).toEqual([])
     expect((await open('a')).digest).toBe('a')
+  })
+
+  it('waits for nobody else who names the same digest and does not deliver', async () => {
+    const { open, unpacked } = fixture({ folders: 2, files: 100 })
+    const hangs = Promise.withResolvers<ReadonlyMap<string, string>>()
+    const hostile = unpacked.open({ digest: 'a', origin: 'elsewhere' }, () => hangs.promise)
+    const mine = await open('a')
+    hangs.resolve(new Map())
+    expect(await hostile).toBe(mine)
+    expect(readdirSync(directory)).toEqual(['a'])
   })
 })
 
