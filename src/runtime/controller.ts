@@ -1,6 +1,6 @@
 /** One loop at work: events of its objects → predicate → queue → worker → run → what comes next. */
 import type { Kind } from '../api/kind.ts'
-import { type FluxObject, requestedAt } from '../api/meta.ts'
+import { type FluxObject, finalizer, requestedAt } from '../api/meta.ts'
 import { isNewer, type Key, keyOf, keyText } from '../api/object.ts'
 import { type Informer, type StoreEvent, withoutManagedFields } from '../kube/informer.ts'
 import type { Recorder } from './events.ts'
@@ -174,10 +174,19 @@ class LoopController<T extends FluxObject> implements Controller {
 
   #enqueue(key: Key, cause: Cause): void {
     if (this.#intake.signal.aborted || !this.#informer.store.get(key)) return
+    if (cause === 'drift' && this.#isReleased(key)) return
     this.#queue.add(key, cause)
     // What it waited for may be there: whoever asked for the run still goes first.
     if (this.#asked.delete(keyText(key))) this.#queue.add(key, 'requested')
     this.#runs.get(keyText(key))?.run.interrupt(cause)
+  }
+
+  /**
+   * Whether somebody has taken our finalizer away. `flux uninstall` does, then deletes the definitions one by one: to heal what goes with
+   * the first of them would give the finalizer back, and everything that was applied would go with the last.
+   */
+  #isReleased(key: Key): boolean {
+    return !this.#newest(key)?.metadata.finalizers?.includes(finalizer)
   }
 
   #gone(key: Key): void {
