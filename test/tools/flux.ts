@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
+import { parseDuration } from '../../src/lib/duration.ts'
 import { temporaryDirectory } from './processes.ts'
 import { findTool } from './tools.ts'
 
@@ -27,12 +28,22 @@ export interface Flux {
   with(where: { readonly cwd?: string; readonly input?: string }): Flux
 }
 
-/** Its default namespace is the one given; no file of the user's, such as what docker knows of registries, is read. */
+/**
+ * Its default namespace is the one given. No file of the user's is read, such as what docker knows of registries, and nobody beyond
+ * loopback is asked: `flux check` would look for a newer flux.
+ */
 export async function fluxOf(about: { readonly kubeconfig: string; readonly namespace: string }): Promise<Flux> {
   const home = await temporaryDirectory('flux-home')
   await mkdir(`${home}/.kube`)
   const tool = await findTool('flux', () => {})
-  const env = { ...process.env, HOME: home, KUBECONFIG: about.kubeconfig, FLUX_SYSTEM_NAMESPACE: about.namespace }
+  const env = {
+    ...process.env,
+    HOME: home,
+    KUBECONFIG: about.kubeconfig,
+    FLUX_SYSTEM_NAMESPACE: about.namespace,
+    HTTPS_PROXY: 'http://127.0.0.1:9',
+    NO_PROXY: '127.0.0.1,localhost',
+  }
   return made((args, { cwd, input }) => execute(tool, args, { env, ...(cwd !== undefined && { cwd }) }, input), {})
 }
 
@@ -80,11 +91,20 @@ function rowsOf(table: string): Record<string, string>[] {
   const [header = '', ...lines] = table.split('\n').filter((line) => line !== '')
   const cells = (line: string) => line.split('\t').map((cell) => cell.trim())
   const columns = cells(header)
-  return lines.map((line) => Object.fromEntries(cells(line).map((cell, index) => [columns[index] ?? '', cell])))
+  const rowOf = (line: string) => cells(line).flatMap((cell, index) => (columns[index] ? [[columns[index], cell]] : []))
+  return lines.map((line) => Object.fromEntries(rowOf(line)))
 }
 
 /** The blocks of `flux trace`, each with its fields. */
 export function blocksOf(trace: string): Record<string, string>[] {
   const fieldsOf = (block: string) => [...block.matchAll(/^(\w[\w ]*):\s+(.*)$/gm)].map(([, name = '', value]) => [name, value])
   return trace.split('---\n').map((block) => Object.fromEntries(fieldsOf(block)))
+}
+
+/** The same value with durations as milliseconds: the CLI exports `1h` as `1h0m0s`. */
+export function inMilliseconds(value: unknown): unknown {
+  if (typeof value === 'string') return /^([\d.]+(h|m|s|ms))+$/.test(value) ? parseDuration(value) : value
+  if (Array.isArray(value)) return value.map(inMilliseconds)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, inMilliseconds(inner)]))
 }
