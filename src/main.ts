@@ -158,6 +158,7 @@ function appliersOf({ client, clock, log, flags }: Environment): Appliers {
     ...(flags.concurrentSsa !== undefined && { concurrency: flags.concurrentSsa }),
     customStageKinds: new Set(flags.customApplyStageKinds),
     overrideManagers: flags.overrideManagers,
+    migrateVersions: flags.featureGates.get('MigrateAPIVersion') ?? false,
   }
   return new Appliers(client, (actor) => new ClusterApplier({ ...options, client: actor }))
 }

@@ -48,6 +48,8 @@ export interface ApplierOptions {
   readonly customStageKinds?: ReadonlySet<string>
   /** Managers whose fields are taken over (`--override-manager`). */
   readonly overrideManagers?: readonly string[]
+  /** Rewrite managedFields of other API versions where an apply is refused for them (the gate `MigrateAPIVersion`). */
+  readonly migrateVersions?: boolean
   /** Longest time between two reports of drift of one object (10 minutes). */
   readonly maxDriftBackoffMs?: number
 }
@@ -62,6 +64,7 @@ export class ClusterApplier implements Applier {
   readonly #ownership: Ownership
   readonly #concurrency: number
   readonly #customStageKinds: ReadonlySet<string>
+  readonly #migrateVersions: boolean
   readonly #managed: ManagedObjects
   readonly #drift: DriftReports
   readonly #serverClock: ServerClock
@@ -73,6 +76,7 @@ export class ClusterApplier implements Applier {
     this.#ownership = { fieldManager, group: ownerGroup, overrideManagers: options.overrideManagers ?? [] }
     this.#concurrency = options.concurrency ?? 16
     this.#customStageKinds = options.customStageKinds ?? new Set()
+    this.#migrateVersions = options.migrateVersions ?? false
     this.#drift = new DriftReports(clock, options.maxDriftBackoffMs ?? 600_000)
     this.#managed = new ManagedObjects({ client, ownership: this.#ownership, clock, log: options.log, drift: this.#drift })
     this.#serverClock = new ServerClock(clock)
@@ -192,7 +196,7 @@ export class ClusterApplier implements Applier {
       work.desired = desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) })
     })
     const [only, another] = works
-    if (only && !another && !run.options.ignore && this.#needsNoDryRun(only)) return
+    if (only && !another && !run.options.ignore && !this.#migrateVersions && this.#needsNoDryRun(only)) return
     const pool = { limit: this.#concurrency, signal: run.options.signal }
     await mapPooled(works, pool, (work) => this.#guarded(work, run, () => this.#judge(work, run)))
   }
@@ -330,7 +334,8 @@ export class ClusterApplier implements Applier {
 
   #judgeContext({ options }: Run): JudgeContext {
     const { force, ignore, signal } = options
-    return { client: this.#client, ownership: this.#ownership, serverClock: this.#serverClock, force, ignore, signal }
+    const [client, ownership, serverClock] = [this.#client, this.#ownership, this.#serverClock]
+    return { client, ownership, serverClock, force, ignore, migrateVersions: this.#migrateVersions, signal }
   }
 
   #ownerLabels({ name, namespace }: Key): Record<string, string> {

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import type { KubeObject, ObjectMeta, ObjectRef } from '../api/object.ts'
 import type { Client } from './client.ts'
 import { differsBeside, type IgnoreRules, keepingIgnored } from './ignored.ts'
-import { type Observation, type Ownership, observe, type Policy, policyOf } from './known.ts'
+import { type Observation, type Ownership, observe, type Policy, policyOf, versionPatch } from './known.ts'
 import type { ManagedObject } from './managed.ts'
-import { isImmutableError, refusalText, wayOut } from './refusal.ts'
+import { isAboutOtherVersion, isImmutableError, migrationHint, refusalText, wayOut } from './refusal.ts'
 import type { ServerClock } from './server-clock.ts'
 import { ApiError } from './transport.ts'
 
@@ -35,6 +35,8 @@ export interface JudgeContext {
   /** Recreate whatever cannot be changed in place. */
   readonly force: boolean
   readonly ignore: IgnoreRules | undefined
+  /** Mend entries of managedFields in other versions, where the API server stumbles over them. */
+  readonly migrateVersions: boolean
   readonly signal: AbortSignal
 }
 
@@ -58,8 +60,7 @@ export async function judge(
   const { client, ownership, serverClock, signal } = context
   let answer: KubeObject
   try {
-    const whole = context.ignore && { metadataOnly: false }
-    answer = await client.apply(desired, { ...applying(desired, ownership), ...whole, dryRun: true, signal })
+    answer = await dryRun(desired, ref, context)
   } catch (error) {
     return judgeRefusal(error, desired, ref, context)
   }
@@ -75,6 +76,29 @@ export async function judge(
   const isSame = !cleanup && before.fingerprint !== undefined && before.fingerprint === after.fingerprint
   if (isSame && (await serverClock.isPastNow(after.appliedSecond, client, signal))) return { action: 'keep', answer }
   return { action: 'update', before, cleanup }
+}
+
+async function dryRun(desired: KubeObject, ref: ObjectRef, context: JudgeContext): Promise<KubeObject> {
+  const { client, ownership, ignore, signal } = context
+  const whole = ignore && { metadataOnly: false }
+  const apply = () => client.apply(desired, { ...applying(desired, ownership), ...whole, dryRun: true, signal })
+  try {
+    return await apply()
+  } catch (error) {
+    if (!context.migrateVersions || !isAboutOtherVersion(error)) throw error
+    await migrateVersions(ref, desired.apiVersion, context)
+    return apply()
+  }
+}
+
+/**
+ * Makes all entries of managedFields speak of the version that is applied: fields that only the new version has, and fills in by itself, are
+ * not found in the old one. Source: migrateAPIVersion of github.com/fluxcd/pkg/ssa, which does so before it is refused.
+ */
+async function migrateVersions(ref: ObjectRef, apiVersion: string, { client, ownership, signal }: JudgeContext): Promise<void> {
+  const live = await client.find(ref, { metadataOnly: true, signal })
+  const patch = live ? versionPatch(live.metadata, apiVersion) : []
+  if (patch.length > 0) await client.jsonPatch(ref, patch, { fieldManager: ownership.fieldManager, signal })
 }
 
 interface Beside {
@@ -129,6 +153,7 @@ export async function judgeRefusal(thrown: unknown, desired: KubeObject, ref: Ob
   if (!live) throw refusalOf(thrown, desired, ref)
   const livePolicy = policyOf(live.metadata, ownership.group)
   if (livePolicy.ignored) return { action: 'skip' }
+  if (isAboutOtherVersion(thrown)) throw refusalOf(thrown, desired, ref, migrationHint(live.metadata, desired.apiVersion))
   if (!isImmutableError(thrown)) throw refusalOf(thrown, desired, ref)
   const mayRecreate = context.force || livePolicy.force || policyOf(desired.metadata, ownership.group).force
   if (!mayRecreate) throw refusalOf(thrown, desired, ref, wayOut(thrown, ownership.group))

@@ -214,6 +214,19 @@ function holdsFinalizersOnly({ fieldsV1 = {} }: ManagedFieldsEntry): boolean {
   return Object.keys(others).length === 0 && names.length === 1 && names[0] === 'f:finalizers'
 }
 
+/**
+ * The JSON patch that makes all entries of managedFields be of one API version; empty when they are. It fails with a conflict when the
+ * object has changed since it was read. Source: github.com/fluxcd/pkg/ssa patch.go, PatchMigrateToVersion.
+ */
+export function versionPatch(live: ObjectMeta, apiVersion: string): object[] {
+  const entries = live.managedFields ?? []
+  if (entries.every((entry) => entry.apiVersion === apiVersion)) return []
+  return [
+    { op: 'replace', path: '/metadata/managedFields', value: entries.map((entry) => ({ ...entry, apiVersion })) },
+    { op: 'replace', path: '/metadata/resourceVersion', value: live.resourceVersion },
+  ]
+}
+
 function takeOver(live: ObjectMeta, fieldManager: string, isTaken: (entry: ManagedFieldsEntry) => boolean): object[] {
   const entries = live.managedFields ?? []
   const taken = entries.filter(isTaken)

@@ -1,5 +1,5 @@
 /** What to say when the API server refuses an object. */
-import { displayName, type KubeObject, type ObjectRef } from '../api/object.ts'
+import { displayName, type KubeObject, type ObjectMeta, type ObjectRef } from '../api/object.ts'
 import { messageOf } from '../lib/errors.ts'
 import { ApiError } from './transport.ts'
 
@@ -34,6 +34,19 @@ export function wayOut(error: ApiError, group: string): string {
   if (fields.length === 0 && !cannotChange.test(error.message)) return ''
   const named = [...new Set(fields.filter((field) => field && field !== '<nil>'))].join(', ')
   return `; ${named || 'the field'} cannot be changed in place: to have the object deleted and created again, annotate it with ${group}/force: enabled or set spec.force: true`
+}
+
+/** Whether the API server stumbled over an entry of managedFields that speaks of another version of the object. */
+export function isAboutOtherVersion(error: unknown): boolean {
+  return error instanceof ApiError && /field not declared in schema|convert CR to an invalid group\/version/.test(error.message)
+}
+
+/** Whose entries those are, and what mends them. */
+export function migrationHint({ managedFields = [] }: ObjectMeta, apiVersion: string): string {
+  const others = managedFields.filter((entry) => entry.apiVersion !== apiVersion)
+  if (others.length === 0) return ''
+  const named = others.map(({ manager, apiVersion: version }) => `${manager} (${version})`)
+  return `; managedFields of ${[...new Set(named)].join(', ')} are not of ${apiVersion}: the feature gate MigrateAPIVersion=true rewrites them`
 }
 
 /** Values shorter than this are masked only where they stand alone, or every letter of a message would be masked. */

@@ -246,7 +246,7 @@ const gateSpecs = new Map<string, { readonly fallback: boolean; readonly support
   ['DetectDrift', { fallback: false, support: 'refused' }],
   ['CorrectDrift', { fallback: false, support: 'warned' }],
   ['ExternalArtifact', { fallback: false, support: 'honoured' }],
-  ['MigrateAPIVersion', { fallback: false, support: 'refused' }],
+  ['MigrateAPIVersion', { fallback: false, support: 'honoured' }],
   ['ObjectLevelWorkloadIdentity', { fallback: false, support: 'honoured' }],
 ])
 

@@ -136,8 +136,8 @@ describe('flags', () => {
     ],
     [
       'a gate that is not built yet',
-      ['--feature-gates=MigrateAPIVersion=true'],
-      'feature gate MigrateAPIVersion is not implemented',
+      ['--feature-gates=DetectDrift=true'],
+      'feature gate DetectDrift is not implemented',
     ],
     ['a gate that is neither on nor off', ['--feature-gates=GroupChangeLog'], 'invalid value "" of feature gate GroupChangeLog'],
   ]
