@@ -148,6 +148,7 @@ it('CLI-21 flux logs shows the lines of an object, of a kind, of a level', async
   expect((await lines('--all-namespaces', '--tail=2')).length).toBeLessThanOrEqual(2)
   await cluster.apply(cluster.gitRepository('gone'))
   await pod.sluice.untilLog(({ level, name }) => level === 'error' && name === 'gone')
+  await flux.until(' error GitRepository/gone.', 'logs', '--follow', '--namespace', namespace)
   const errors = await lines('--level=error', '--namespace', namespace)
   expect(errors[0]).toMatch(new RegExp(` error GitRepository/gone\\.${namespace} - reconciliation failed .*unable to clone`))
 })

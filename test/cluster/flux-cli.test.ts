@@ -261,6 +261,16 @@ describe('flux reconcile', () => {
     expect(sluice.logs.filter(({ level }) => level === 'text')).toEqual([])
   })
 
+  it('CLI-15 CLI-22 shows what changes while it watches', async () => {
+    await fleet.commit({ 'child/greeting.yaml': greeting('watched') }, 'watched')
+    const applied = `Applied revision: ${await short()}`
+    const seen = Promise.all([
+      flux.until(applied, 'get', 'kustomizations', '--watch'),
+      flux.until("stored artifact for commit 'watched'", 'events', '--watch', '--for', 'Kustomization/child'),
+    ])
+    await Promise.all([seen, flux('reconcile', 'kustomization', 'child', '--with-source')])
+  })
+
   it('CLI-16 waits for an object that fails until its time is over', async () => {
     const failed = await flux.tried('reconcile', 'kustomization', 'nowhere', '--timeout=3s')
     expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('context deadline exceeded')])
@@ -276,7 +286,7 @@ describe('flux suspend and flux resume', () => {
     await flux('reconcile', 'source', 'git', 'fleet')
     expect(await flux.rows('get', 'ks', 'child')).toMatchObject([{ SUSPENDED: 'True', READY: 'True' }])
     expect((await flux.rows('stats')).find((row) => row.RECONCILERS === 'Kustomization')).toMatchObject({ SUSPENDED: '1' })
-    expect((await cluster.get('configmap/greeting')).data?.version).toBe('3')
+    expect((await cluster.get('configmap/greeting')).data?.version).toBe('watched')
     expect(await flux.said('resume', 'kustomization', 'child')).toContain(`✔ applied revision ${await revision()}`)
     expect((await cluster.get('configmap/greeting')).data?.version).toBe('4')
   })

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { parseDuration } from '../../src/lib/duration.ts'
-import { temporaryDirectory } from './processes.ts'
+import { kill, startProcess, temporaryDirectory } from './processes.ts'
 import { findTool } from './tools.ts'
 
 export interface FluxRun {
@@ -24,8 +24,8 @@ export interface Flux {
   tried(...args: string[]): Promise<FluxRun>
   /** The rows of a table that it prints, by column. */
   rows(...args: string[]): Promise<Record<string, string>[]>
-  /** As `flux`, in this folder or with this on its standard input. */
-  with(where: { readonly cwd?: string; readonly input?: string }): Flux
+  /** Starts one that does not end by itself, such as a watch, and ends it as soon as it has printed this. */
+  until(text: string, ...args: string[]): Promise<void>
 }
 
 /**
@@ -44,18 +44,9 @@ export async function fluxOf(about: { readonly kubeconfig: string; readonly name
     HTTPS_PROXY: 'http://127.0.0.1:9',
     NO_PROXY: '127.0.0.1,localhost',
   }
-  return made((args, { cwd, input }) => execute(tool, args, { env, ...(cwd !== undefined && { cwd }) }, input), {})
-}
-
-interface Where {
-  readonly cwd?: string
-  readonly input?: string
-}
-
-function made(start: (args: readonly string[], where: Where) => Promise<FluxRun>, where: Where): Flux {
-  const tried = (...args: string[]) => start(args, where)
+  const tried = (...args: string[]) => execute(tool, args, env)
   const succeeded = async (args: readonly string[]): Promise<FluxRun> => {
-    const run = await start(args, where)
+    const run = await tried(...args)
     if (run.code !== 0) throw new Error(`flux ${args.join(' ')} ended with ${run.code}: ${run.stderr}${run.stdout}`)
     return run
   }
@@ -66,24 +57,37 @@ function made(start: (args: readonly string[], where: Where) => Promise<FluxRun>
     },
     tried,
     rows: async (...args: string[]) => rowsOf((await succeeded(args)).stdout),
-    with: (other: Where) => made(start, { ...where, ...other }),
+    until: (text: string, ...args: string[]) => watchUntil(text, { tool, args, env }),
   })
 }
 
-function execute(
-  tool: string,
-  args: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly cwd?: string },
-  input: string | undefined,
-): Promise<FluxRun> {
+function execute(tool: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<FluxRun> {
   return new Promise((resolve, reject) => {
-    const child = execFile(tool, args, { ...options, timeout: 120_000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
+    execFile(tool, args, { env, timeout: 120_000, maxBuffer: 64 << 20 }, (error, stdout, stderr) => {
       if (error && typeof error.code !== 'number') return reject(error)
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-    })
-    child.stdin?.on('error', () => {}) // it may end without reading
-    child.stdin?.end(input)
+    }).stdin?.end()
   })
+}
+
+interface Watching {
+  readonly tool: string
+  readonly args: readonly string[]
+  readonly env: NodeJS.ProcessEnv
+}
+
+async function watchUntil(text: string, { tool, args, env }: Watching): Promise<void> {
+  const child = startProcess(tool, [...args, '--timeout=30s'], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  let printed = ''
+  try {
+    for await (const chunk of child.stdout ?? []) {
+      printed += String(chunk)
+      if (printed.includes(text)) return
+    }
+  } finally {
+    await kill(child)
+  }
+  throw new Error(`flux ${args.join(' ')} did not print ${text}, but: ${printed}`)
 }
 
 /** Cells are padded with blanks and a tab. */

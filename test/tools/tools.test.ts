@@ -63,6 +63,16 @@ describe('where tools come from', () => {
     expect((await readdir(cache)).sort()).toEqual(['kustomize-v5.8.1'])
   })
 
+  it('builds in a copy of a module that does not ship what it embeds, with that added', async () => {
+    const module = await temporaryDirectory('module')
+    await writeFile(join(module, 'go.mod'), 'module made-up\n', { mode: 0o444 })
+    const go = await fakeGo(module)
+    expect(await findTool('flux', say)).toBe(join(cache, 'flux-v2.9.5/flux'))
+    const built = (await readFile(join(go, 'source'), 'utf8')).trim().split('\n')
+    expect(built).toEqual(expect.arrayContaining(['./go.mod', './cmd/flux/manifests/none.yaml']))
+    expect((await readdir(cache)).sort()).toEqual(['flux-v2.9.5'])
+  })
+
   it('goes on after a builder that was killed', async () => {
     await fakeGo()
     await writeFile(join(cache, '.lock'), '999999999')
@@ -101,14 +111,16 @@ function network(archive: Buffer, hash: string) {
   }
 }
 
-/** Puts a `go` first in PATH that writes its programs slowly and notes its calls; returns its folder. */
-async function fakeGo(): Promise<string> {
+/** Puts a `go` first in PATH that writes its programs slowly and notes its calls and the files it builds; returns its folder. */
+async function fakeGo(module = ''): Promise<string> {
   const folder = await temporaryDirectory('go')
   const script = `#!/bin/sh
+if [ "$1" = mod ]; then echo '{"Dir": "${module}"}'; exit; fi
 echo "$@" >> ${folder}/calls
+find . -type f > ${folder}/source
 while [ "$1" != -o ]; do shift; done
 sleep 0.3
-for name in etcd server kustomize; do printf '#!/bin/sh\\n' > "$2$name"; chmod +x "$2$name"; done
+for name in etcd server kustomize flux; do printf '#!/bin/sh\\n' > "$2$name"; chmod +x "$2$name"; done
 `
   await writeFile(join(folder, 'go'), script, { mode: 0o755 })
   vi.stubEnv('PATH', `${folder}:${process.env.PATH}`)
