@@ -27,6 +27,7 @@ const tools: readonly Tool[] = [
   'helm',
   'helm3',
   'helm-oracle',
+  'flux',
   'nats-server',
   'registry',
   'prometheus',
