@@ -173,6 +173,7 @@ describe('the API server with our CRDs', () => {
     const sources = await lines('source.toolkit.fluxcd.io')
     expect(sources).toContainEqual(named('gitrepositories', 'gitrepo', source, 'GitRepository', 'sources'))
     expect(sources).toContainEqual(named('helmcharts', 'hc', source, 'HelmChart', 'sources'))
+    expect(sources).toContainEqual(named('externalartifacts', 'ea', source, 'ExternalArtifact', 'sources'))
     expect(sources).toContainEqual(named('ocirepositories', 'ocirepo', source, 'OCIRepository', 'sources'))
     expect(await lines('kustomize.toolkit.fluxcd.io')).toEqual([
       named('kustomizations', 'ks', 'kustomize.toolkit.fluxcd.io/v1', 'Kustomization', 'appliers'),

@@ -1,5 +1,6 @@
 /** HelmReleases in another cluster than the one that has their objects. */
 import { readFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { type ChartServer, startChartServer } from '../tools/chart-server.ts'
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
@@ -26,7 +27,7 @@ data: { text: {{ .Values.text }} }
     metadata: { name: 'charts' },
     spec: { url: charts.url, interval: '1h' },
   })
-  await near.startSluice({ flags: { 'min-retry-delay': '200ms' } })
+  await near.startSluice({ flags: { 'min-retry-delay': '200ms', concurrent: '1' } })
 }, 90_000)
 
 afterAll(async () => {
@@ -99,6 +100,24 @@ it('HLM-RMT-01 API-14 wait for the Secret that leads there, and go on when it is
   await near.until('helmrelease/late', isReady())
   expect(await there('get', 'configmap', 'late')).toBe('first')
 })
+
+it('F-OPS-08 HLM-RMT-01 wait for a cluster that does not answer beside the others, and say so within half a minute', async () => {
+  const connected = Promise.withResolvers<void>()
+  const silent = createServer(() => connected.resolve())
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const config = JSON.parse(await readFile(far.kubeconfig, 'utf8')) as object
+  const server = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const kubeconfig = JSON.stringify({ ...config, clusters: [{ name: 'sluice', cluster: { server } }] })
+  await near.apply(secret('silent', kubeconfig), release('silent', { kubeConfig: { secretRef: { name: 'silent' } } }))
+  await connected.promise
+  // Of the one worker that there is.
+  await near.apply(release('quick', { kubeConfig: { secretRef: { name: 'far' } } }))
+  await near.until('helmrelease/quick', isReady(), { timeoutMs: 15_000 })
+  const said = hasCondition('Ready', 'False', 'RESTClientError', 'cannot be reached')
+  const failed = await near.until('helmrelease/silent', said, { timeoutMs: 45_000 })
+  expect(JSON.stringify(failed.status)).toContain(`KubeConfig secret '${near.namespace}/silent' key 'value'`)
+  silent.close()
+}, 90_000)
 
 it('HLM-RMT-01 HLM-RMT-02 are installed with the tokens of a service account, where a ConfigMap says so', async () => {
   await using trusted = await openCluster(inject('kubeconfig'), 'hr-trusted')

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
+import { startFaultProxy } from '../tools/fault-proxy.ts'
 import type { Repository } from '../tools/repository.ts'
 import { untilGone, untilObject } from '../tools/watch.ts'
 import { type Claim, type Cluster, hasCondition, isReady, type Manifest, openCluster } from './harness.ts'
@@ -155,6 +156,26 @@ describe('a Kustomization with a kubeconfig', () => {
     await untilGone('configmap/moving', { kubeconfig: far.kubeconfig, namespace })
     const entries = (await near.until('kustomization/there', isReady())).status?.inventory
     expect(JSON.stringify(entries)).not.toContain('moving')
+  })
+
+  it('F-OPS-08 KUS-RMT-01 waits for a slow cluster beside the others, which go on meanwhile', async () => {
+    await using slow = await startFaultProxy(far.kubeconfig)
+    const [asked, answers] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    slow.fault = ({ url }) => {
+      if (url.pathname === '/version') return undefined
+      asked.resolve()
+      return answers.promise
+    }
+    await near.apply(secret('slow', { value: kubeconfigWith({ cluster: { server: slow.url } }) }))
+    const names = ['slow-1', 'slow-2', 'slow-3', 'slow-4', 'slow-5', 'slow-6']
+    const spec = { kubeConfig: { secretRef: { name: 'slow' } } }
+    await near.apply(...names.map((name) => kustomization(name, { ...spec, namePrefix: `${name}-` })))
+    await asked.promise
+    // Of the one worker that there is.
+    await near.apply(kustomization('quick', { path: './here', kubeConfig: undefined, targetNamespace: near.namespace }))
+    await near.until('kustomization/quick', isReady(), { timeoutMs: 15_000 })
+    answers.resolve()
+    for (const name of names) await near.until(`kustomization/${name}`, isReady())
   })
 
   it('F-OPS-08 KUS-RMT-01 tells within half a minute that its cluster does not answer, and others go on meanwhile', async () => {

@@ -154,6 +154,16 @@ describe('a ConfigMap or Secret', () => {
     expect(news()).toEqual([])
   })
 
+  it('API-14 KUS-RMT-01 KUS-RMT-02 with the watch label queues those that are led to their cluster by it', () => {
+    put('far', { kubeConfig: { secretRef: { name: 'way' } } })
+    put('farther', { kubeConfig: { configMapRef: { name: 'way' } } })
+    news()
+    change('Secret', 'way')
+    expect(news()).toEqual(['far config'])
+    change('ConfigMap', 'way')
+    expect(news()).toEqual(['farther config'])
+  })
+
   it('API-15 is not watched with the gate DisableConfigWatchers', () => {
     wire({ DisableConfigWatchers: true })
     expect([...informers.keys()].filter((key) => /^(ConfigMap|Secret) /.test(key))).toEqual([])
