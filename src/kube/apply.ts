@@ -25,6 +25,7 @@ import { healthOf, isReadyWhenApplied } from './health.ts'
 import { entryOf, refOfEntry } from './inventory.ts'
 import { cleanupPatch, type Ownership, observe, type Policy, policyOf } from './known.ts'
 import { type ManagedKind, ManagedObjects, type Owner } from './managed.ts'
+import { asTyped } from './native.ts'
 import { desiredObject } from './normalize.ts'
 import { inSlices, mapPooled } from './pool.ts'
 import { pruneObjects } from './prune.ts'
@@ -193,7 +194,7 @@ export class ClusterApplier implements Applier {
       const { ref, index, namespaced } = work.placed
       const body = bodies[index]
       if (!body) throw new Error(`the manifests have no body for ${displayName(ref)}`)
-      work.desired = desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) })
+      work.desired = asTyped(desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) }))
     })
     const [only, another] = works
     if (only && !another && !run.options.ignore && !this.#migrateVersions && this.#needsNoDryRun(only)) return

@@ -77,13 +77,11 @@ function portProtocols(owner: Fields): Fields {
   }
 }
 
+/** Not those of init containers: Flux leaves them alone, and who of the two applies must own the same fields. */
 function podPortProtocols(pod: Fields): Fields {
-  const mended = Object.entries(pod).map(([field, value]): [string, unknown] =>
-    (field === 'containers' || field === 'initContainers') && Array.isArray(value)
-      ? [field, value.map((container: unknown) => (isFields(container) ? portProtocols(container) : container))]
-      : [field, value],
-  )
-  return Object.fromEntries(mended)
+  const { containers } = pod
+  if (!Array.isArray(containers)) return pod
+  return { ...pod, containers: containers.map((one: unknown) => (isFields(one) ? portProtocols(one) : one)) }
 }
 
 /** Kubernetes 1.31 and later refuse a CRD whose `caBundle` is no certificate, which an injector replaces later. */
