@@ -1,6 +1,6 @@
 /** One run of one object: the steps that all kinds share, the context that the loop sees, and what becomes of the outcome. */
 import { randomUUID } from 'node:crypto'
-import { type FluxObject, finalizer, requestedAt } from '../api/meta.ts'
+import { type FluxObject, finalizer, isReady, requestedAt } from '../api/meta.ts'
 import { displayName, keyOf, refOf } from '../api/object.ts'
 import { ApiError } from '../kube/transport.ts'
 import { parseDuration } from '../lib/duration.ts'
@@ -191,7 +191,10 @@ export class Run<T extends FluxObject> {
 
   async #suspended(): Promise<RunEnd> {
     this.#log.info({}, 'reconciliation is suspended for this object')
-    this.#draft.conditions(conditions.suspended(this.#object.status?.conditions ?? [], this.#options.loop.conditions))
+    const changes = conditions.suspended(this.#object.status?.conditions ?? [], this.#options.loop.conditions)
+    this.#draft.conditions(changes)
+    // As in Flux: what is ready stays so for those that wait for it, though suspending has made a new generation of it.
+    if (changes.size === 0 && isReady(this.#object)) this.#draft.set({ observedGeneration: this.#object.metadata.generation })
     await this.#writeFinal()
     return { result: 'suspended' }
   }

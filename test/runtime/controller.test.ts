@@ -163,6 +163,7 @@ describe('a controller', () => {
     const suspended = await loop.until('paused', (o) => o.status?.lastHandledReconcileAt === 'while-suspended')
     expect({ ...suspended.status, lastHandledReconcileAt: undefined }).toEqual({
       ...before.status,
+      observedGeneration: 2, // ready as it was: who waits for it need not wait until it is resumed
       lastHandledReconcileAt: undefined,
     })
     await cluster.patch('paused', { spec: { suspend: false } })
