@@ -1,8 +1,7 @@
 /** A cluster that Flux's own controllers have worked on for a while: everything that leaves traces in it, and how to see them. */
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { type Cluster, isReady, type Live, type Manifest } from './harness.ts'
-
-/** The Kustomizations that apply something, in an order in which they become ready. */
-export const applying = ['crds', 'apps', 'tenant', 'paused', 'leaving', 'staying'] as const
 
 const group = 'kustomize.toolkit.fluxcd.io'
 
@@ -99,14 +98,42 @@ function account(namespace: string): Manifest[] {
   ]
 }
 
+/** Stands for the Service of the artifacts: one address, and behind it whoever leads. */
+export interface Front extends AsyncDisposable {
+  /** `host:port`. */
+  readonly address: string
+  /** `http://host:port` behind it. */
+  target: string
+}
+
+export async function startFront(): Promise<Front> {
+  const server = createServer((incoming, outgoing) => {
+    const forward = request(`${front.target}${incoming.url}`, { headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(outgoing)
+    })
+    forward.on('error', () => outgoing.writeHead(503).end())
+    forward.end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const front: Front = {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    target: 'http://127.0.0.1:1',
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+  return front
+}
+
 /** By inventory id. */
 export type Objects = ReadonlyMap<string, Live>
 
 /** The objects that the Kustomizations have in their inventories, with all that the API server knows of them. */
 export async function managedObjects(cluster: Cluster): Promise<Objects> {
   const objects = new Map<string, Live>()
-  for (const name of applying) {
-    const { status } = await cluster.get(`kustomization/${name}`)
+  for (const { status } of await cluster.list('kustomizations')) {
     for (const { id, v } of status?.inventory?.entries ?? []) objects.set(id, await liveOf(cluster, id, v))
   }
   return objects
@@ -125,22 +152,28 @@ export async function outcomesOf(cluster: Cluster): Promise<Record<string, objec
   const outcomes: Record<string, object> = {}
   for (const { metadata, spec, status = {} } of await cluster.list('kustomizations')) {
     const { inventory, lastAppliedRevision, lastAttemptedRevision, observedGeneration } = status
-    const conditions = status.conditions?.map(({ type, status, reason, message }) => `${type}=${status} ${reason}: ${message}`)
+    const conditions = status.conditions?.map(({ type, status, reason, message }) =>
+      // How long a check took, and a path in Flux's temporary folder, are different each time.
+      [type, status, reason, status === 'True' ? message.replace(/in \S+s$/, '') : ''].join(' '),
+    )
+    const history = (status.history as { digest: string; lastReconciledStatus: string }[] | undefined)?.map(
+      ({ digest, lastReconciledStatus }) => `${lastReconciledStatus} ${digest}`,
+    )
     outcomes[metadata.name] = {
       finalizers: metadata.finalizers,
       labels: metadata.labels,
       spec,
-      ...{ inventory, lastAppliedRevision, lastAttemptedRevision, observedGeneration, conditions },
+      ...{ inventory, history, lastAppliedRevision, lastAttemptedRevision, observedGeneration, conditions },
     }
   }
   return outcomes
 }
 
-/** Waits until all that apply, and are not suspended, are ready at a commit. */
-export async function untilFleetReady(cluster: Cluster, commit: string): Promise<void> {
-  const kustomizations = await cluster.list('kustomizations')
-  for (const { metadata, spec } of kustomizations.filter(({ metadata }) => applying.some((name) => name === metadata.name)))
-    if (spec?.suspend !== true) await cluster.until(`kustomization/${metadata.name}`, isReady(commit), { timeoutMs: 90_000 })
+/** Waits until all that apply, and are not suspended, are ready (at a commit). */
+export async function untilFleetReady(cluster: Cluster, commit?: string): Promise<void> {
+  for (const { metadata, spec } of await cluster.list('kustomizations'))
+    if (metadata.name !== 'broken' && spec?.suspend !== true)
+      await cluster.until(`kustomization/${metadata.name}`, isReady(commit), { timeoutMs: 90_000 })
 }
 
 /** What a person has applied before the Kustomization was there: Flux takes over what kubectl owned. */
@@ -255,6 +288,28 @@ spec:
             - {name: REGION, value: "\${region:=none}"}
           envFrom: [{configMapRef: {name: generated}}, {secretRef: {name: generated}}]
           resources: {requests: {cpu: 1000m, memory: 0.5Gi}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, annotations: {}}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      hostNetwork: false
+      initContainers: [{name: prepare, image: registry.example/db, ports: [{containerPort: 1}]}]
+      containers:
+        - name: db
+          image: registry.example/db
+          command: []
+          env: [{name: EMPTY, value: ""}, {name: CPU, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]
+          volumeMounts: [{name: data, mountPath: /data, readOnly: false}]
+      notAField: true
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ---
 apiVersion: batch/v1
 kind: CronJob

@@ -26,11 +26,12 @@ it('what Flux has applied is gone on with by Sluice, and then by Flux again: not
   timeout,
 }, async (test) => {
   await using setting = await open(test, 'migration')
-  const { cluster } = setting
+  const { cluster, front } = setting
   const repository = await cluster.repository('fleet', stage.fleetFiles(cluster.namespace))
   await stage.applyByHand(cluster)
 
   const flux = await setting.startFlux()
+  front.target = flux.artifacts
   await flux.untilWorking()
   await cluster.apply(...stage.fleet(cluster))
   await stage.untilFleetReady(cluster, await repository.head())
@@ -42,17 +43,28 @@ it('what Flux has applied is gone on with by Sluice, and then by Flux again: not
 
   await installCrds(cluster.kubectl)
   const sluice = await setting.startSluice()
+  front.target = sluice.address('artifacts')
   await untilWorking(sluice)
   expect(await settled(cluster)).toEqual(applied)
   await followsCommits(cluster, repository, 'by-sluice')
+  await deletes(cluster, 'leaving', 'of-leaving')
+  await cluster.kubectl('delete', 'kustomization', 'staying')
+  await cluster.get('configmap/of-staying')
+  await stage.suspend(cluster, 'paused', false)
+  await cluster.until('kustomization/paused', isReady(await repository.head()))
+  await stage.suspend(cluster, 'tenant')
   const left = await settled(cluster)
   expect(await sluice.stop()).toBe(0)
 
   await installFluxCrds(cluster.kubectl)
   const again = await setting.startFlux()
+  front.target = again.artifacts
   await again.untilWorking()
   expect(await settled(cluster)).toEqual(left)
   await followsCommits(cluster, repository, 'by-flux-again')
+  await deletes(cluster, 'paused', 'of-paused')
+  await stage.suspend(cluster, 'tenant', false)
+  await cluster.until('kustomization/tenant', isReady(await repository.head()))
   expect(await again.stop()).toEqual([0, 0])
 })
 
@@ -60,7 +72,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
   timeout,
 }, async (test) => {
   await using setting = await open(test, 'both', 'shard')
-  const { cluster } = setting
+  const { cluster, front } = setting
   const repository = await cluster.repository('app', { 'a.yaml': configMap('first') })
   const follows = async (text: string) => {
     const head = await repository.commit({ 'a.yaml': configMap(text) }, text)
@@ -69,6 +81,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
     expect((await cluster.get('configmap/app')).data).toEqual({ text })
   }
   const flux = await setting.startFlux(quick)
+  front.target = flux.artifacts
   await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
   await cluster.until('kustomization/app', isReady(await repository.head()))
 
@@ -80,6 +93,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
   expect(writes(sluiceLine)).toEqual([])
   const fluxKilledAt = performance.now()
   await flux.kill9()
+  front.target = sluice.address('artifacts')
   await untilWorking(sluice)
   expect(performance.now() - fluxKilledAt).toBeLessThan(takeOverMs)
   await follows('by Sluice')
@@ -92,6 +106,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
   expect(writes(fluxLine)).toEqual([])
   const sluiceKilledAt = performance.now()
   await sluice.kill9()
+  front.target = forgotten.artifacts
   await forgotten.untilWorking()
   expect(performance.now() - sluiceKilledAt).toBeLessThan(takeOverMs)
   await follows('by Flux')
@@ -99,6 +114,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
 
 interface Setting extends AsyncDisposable {
   readonly cluster: Cluster
+  readonly front: stage.Front
   startFlux(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Flux>
   /** Its source and kustomize loops. */
   startSluice(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Sluice>
@@ -113,19 +129,21 @@ async function open({ skip }: TestContext, name: string, part: 'whole' | 'shard'
   const controlPlane = opening.use(await startControlPlane())
   await installFluxCrds(controlPlane.kubectl)
   const cluster = opening.use(await openCluster(controlPlane.kubeconfig, name, { whole: part === 'whole' }))
+  const front = opening.use(await stage.startFront())
   const resources = opening.move()
   const { namespace } = cluster
   const selector = Object.entries(cluster.labels).map(([label, value]) => `${label}=${value}`)
   return {
     cluster,
-    startFlux: async (flags, { kubeconfig } = cluster) =>
-      resources.use(await startFlux({ kubeconfig, namespace, flags: { 'watch-label-selector': selector.join(), ...flags } })),
-    startSluice: (flags, { kubeconfig } = cluster) =>
-      cluster.startSluice({
-        kubeconfig,
-        flags: { 'enable-leader-election': 'true', controllers: 'source,kustomize', ...flags },
-        env: { RUNTIME_NAMESPACE: namespace },
-      }),
+    front,
+    startFlux: async (flags, { kubeconfig } = cluster) => {
+      const all = { 'watch-label-selector': selector.join(), 'requeue-dependency': '1s', ...flags }
+      return resources.use(await startFlux({ kubeconfig, namespace, advertised: front.address, flags: all }))
+    },
+    startSluice: (flags, { kubeconfig } = cluster) => {
+      const own = { 'enable-leader-election': 'true', controllers: 'source,kustomize', 'storage-adv-addr': front.address }
+      return cluster.startSluice({ kubeconfig, flags: { ...own, ...flags }, env: { RUNTIME_NAMESPACE: namespace } })
+    },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
 }
@@ -144,7 +162,9 @@ async function asksForLeases({ proxy }: Line): Promise<void> {
 
 /** Everything that it wrote but leases. */
 function writes({ proxy }: Line): string[] {
-  const others = proxy.seen.filter((request) => isWrite(request) && !request.url.pathname.includes('/leases'))
+  const others = proxy.seen.filter(
+    (request) => isWrite(request) && request.method !== 'HEAD' && !request.url.pathname.includes('/leases'),
+  )
   return others.map(({ method, url }) => `${method} ${url.pathname}`)
 }
 
@@ -152,12 +172,20 @@ function configMap(text: string): string {
   return JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'app' }, data: { text } })
 }
 
-/** Asks for a run of everything; then all managed objects with all that the API server knows of them, and what each Kustomization says. */
+/** After a run of everything: all managed objects with all that the API server knows of them, and what each Kustomization says. */
 async function settled(cluster: Cluster): Promise<object> {
   await cluster.reconcile('gitrepository/fleet')
   for (const { metadata, spec } of await cluster.list('kustomizations'))
     if (spec?.suspend !== true) await cluster.reconcile(`kustomization/${metadata.name}`)
+  // Who is asked first may find that what it depends on is under way.
+  await stage.untilFleetReady(cluster)
   return { objects: await stage.managedObjects(cluster), outcomes: await stage.outcomesOf(cluster) }
+}
+
+/** Deleted under another controller than the one that has put the finalizer there: cleaned up all the same. */
+async function deletes(cluster: Cluster, kustomization: string, configMap: string): Promise<void> {
+  await cluster.kubectl('delete', 'kustomization', kustomization)
+  await cluster.untilGone(`configmap/${configMap}`)
 }
 
 /** A commit takes an object away and adds one, changes a third and takes a field from it; nothing else is touched. */

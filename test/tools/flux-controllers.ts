@@ -19,8 +19,8 @@ export interface FluxOptions {
   readonly namespace: string
   /** Of both: `{ concurrent: '20' }` becomes `--concurrent=20`. They win over those below. */
   readonly flags?: Readonly<Record<string, string>>
-  /** Of source-controller: a temporary folder when absent. */
-  readonly storagePath?: string
+  /** Where others find the artifacts, as `host:port`; where they are served when absent. */
+  readonly advertised?: string
   /** Unpacks and builds in memory instead of on the disk, as Flux advises where speed matters. */
   readonly workInMemory?: boolean
 }
@@ -36,6 +36,8 @@ export interface FluxProcess {
 
 export interface Flux extends AsyncDisposable {
   readonly controllers: ReadonlyMap<FluxController, FluxProcess>
+  /** `http://127.0.0.1:<port>`, where the artifacts are once it leads. */
+  readonly artifacts: string
   /** Resolves when both hold their leases and have started their workers. */
   untilWorking(timeoutMs?: number): Promise<void>
   /** Of the running processes together (Linux). */
@@ -56,9 +58,9 @@ export async function startFlux(options: FluxOptions): Promise<Flux> {
   await using starting = new AsyncDisposableStack()
   const storageAddress = `127.0.0.1:${await freePort()}`
   const storage = {
-    'storage-path': options.storagePath ?? (await temporaryDirectory('flux-storage')),
+    'storage-path': await temporaryDirectory('flux-storage'),
     'storage-addr': storageAddress,
-    'storage-adv-addr': storageAddress,
+    'storage-adv-addr': options.advertised ?? storageAddress,
   }
   const controllers = new Map<FluxController, Controller>()
   for (const name of fluxControllers) {
@@ -69,6 +71,7 @@ export async function startFlux(options: FluxOptions): Promise<Flux> {
   const running = starting.move()
   return {
     controllers,
+    artifacts: `http://${storageAddress}`,
     async untilWorking(timeoutMs) {
       await Promise.all([...controllers.values()].map((one) => one.untilWorking(timeoutMs)))
     },
