@@ -3,9 +3,12 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { loadAll } from 'js-yaml'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { createAuthority } from '../tools/certificates.ts'
+import { startChartServer } from '../tools/chart-server.ts'
 import { blocksOf, type Flux, fluxOf, inMilliseconds } from '../tools/flux.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
-import { startRegistry, type TestRegistry } from '../tools/registry.ts'
+import { pushArtifact } from '../tools/push.ts'
+import { registryLogin, startRegistry, type TestRegistry } from '../tools/registry.ts'
 import { type Cluster, openCluster } from './harness.ts'
 
 const resources = new AsyncDisposableStack()
@@ -154,6 +157,35 @@ describe('flux create secret', () => {
     expect(made).toContain('✔ authentication configured')
     expect(made).toContain('✔ fetched revision: main@sha1:')
     expect((await cluster.get('gitrepository/private')).spec?.secretRef).toEqual({ name: 'private' })
+  })
+
+  it('CLI-13 oci: what an OCIRepository logs in with', async () => {
+    await using guarded = await startRegistry({ login: 'basic' })
+    await pushArtifact(guarded, 'apps', { files: { 'a.yaml': settings('1') }, tags: ['v1'] })
+    const { username, password } = registryLogin
+    await flux('create', 'secret', 'oci', 'registry', `--url=${guarded.host}`, `--username=${username}`, `--password=${password}`)
+    const source = [`--url=${guarded.url('apps')}`, '--tag=v1', '--insecure', '--secret-ref=registry', '--interval=1h', label]
+    expect(await flux.said('create', 'source', 'oci', 'guarded', ...source)).toContain('✔ fetched revision: v1@sha256:')
+  })
+
+  it('CLI-09 CLI-13 helm: what a HelmRepository logs in with, and the authority that it trusts', async () => {
+    const authority = await createAuthority()
+    await using charts = await startChartServer({ auth: login, tls: await authority.server() })
+    charts.publish('shop', '1.0.0')
+    const ca = join(await folderOf({ 'ca.crt': authority.ca }), 'ca.crt')
+    const about = [`--username=${login.username}`, `--password=${login.password}`, `--ca-file=${ca}`, '--interval=1h', label]
+    const made = await flux.said('create', 'source', 'helm', 'guarded', `--url=${charts.url}`, ...about)
+    expect(made).toContain(`✔ fetched revision: ${charts.revision()}`)
+  })
+
+  it('CLI-13 tls: the authority that an OCIRepository trusts', async () => {
+    const authority = await createAuthority()
+    await using guarded = await startRegistry({ tls: await authority.server() })
+    await pushArtifact(guarded, 'apps', { files: { 'a.yaml': settings('1') }, tags: ['v1'] })
+    const ca = join(await folderOf({ 'ca.crt': authority.ca }), 'ca.crt')
+    await flux('create', 'secret', 'tls', 'ca', `--ca-crt-file=${ca}`)
+    const source = [`--url=${guarded.url('apps')}`, '--tag=v1', '--cert-ref=ca', '--interval=1h', label]
+    expect(await flux.said('create', 'source', 'oci', 'secure', ...source)).toContain('✔ fetched revision: v1@sha256:')
   })
 })
 
