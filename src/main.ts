@@ -38,6 +38,8 @@ import { ociRepositoryLoop } from './source/ocirepository.ts'
 import { VersionCache, type VersionCacheOptions } from './source/version-cache.ts'
 
 const mostWarnings = 1_000
+/** As many as there are workers. */
+const defaultTurns = 4
 
 /** Where the program is from: the process's surroundings, handed in. */
 export interface Surroundings {
@@ -199,6 +201,7 @@ function remoteClustersOf({ flags, metrics, log }: Environment): RemoteClusters 
       mayChooseAccount: flags.featureGates.get('ObjectLevelWorkloadIdentity') ?? false,
       mayBeSluice: flags.defaultServiceAccount === '',
     },
+    turns: flags.concurrent ?? defaultTurns,
     transport: requestsSeen(metrics, log),
   })
 }

@@ -8,22 +8,29 @@ import { messageOf } from '../lib/errors.ts'
 export const requestTimeoutMs = 30_000
 /** An answer this long ago says that the cluster can be reached now. */
 const freshMs = 10_000
-/** How many work on one cluster at a time: they hold no worker, and there may be hundreds. */
-const turnsAtOnce = 4
+
+export interface RemoteClusterOptions {
+  readonly client: Client
+  /** What the way to it is from: `KubeConfig secret 'apps/far' key 'value'`. */
+  readonly origin: string
+  /** How many work on it at a time: they hold no worker, and there may be hundreds. */
+  readonly turns: number
+}
 
 export class RemoteCluster {
   /** With the identity of the kubeconfig. */
   readonly client: Client
   readonly #origin: string
+  readonly #turns: number
   #reachedAt = Number.NEGATIVE_INFINITY
   #reaching: Promise<void> | undefined
   #working = 0
   #waiting: (() => void)[] = []
 
-  /** `origin` says what the way to it is from: `KubeConfig secret 'apps/far' key 'value'`. */
-  constructor(client: Client, origin: string) {
+  constructor({ client, origin, turns }: RemoteClusterOptions) {
     this.client = client
     this.#origin = origin
+    this.#turns = turns
   }
 
   /**
@@ -62,7 +69,7 @@ export class RemoteCluster {
 
   /** Runs what asks more of the cluster, when it is its turn. @throws what `work` throws, or the signal's reason before it begins. */
   async turn<R>(work: () => Promise<R>, signal: AbortSignal): Promise<R> {
-    while (this.#working >= turnsAtOnce) {
+    while (this.#working >= this.#turns) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.push(resolve)
       await unlessAborted(promise, signal)

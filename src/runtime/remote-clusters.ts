@@ -19,6 +19,8 @@ export interface RemoteClustersOptions {
   /** `--insecure-kubeconfig-tls`: kubeconfigs may do without verifying certificates. */
   readonly allowInsecureTls: boolean
   readonly tokens: TokenRules
+  /** How many Kustomizations are applied to one cluster at a time. */
+  readonly turns: number
   readonly transport?: TransportOptions
 }
 
@@ -95,8 +97,9 @@ export class RemoteClusters {
   }
 
   #connect(origin: string, config: KubeConfig): Pick<Kept, 'config' | 'cluster'> {
-    const client = connectTo(config, { ...this.#options.transport, timeoutMs: requestTimeoutMs })
-    return { config, cluster: new RemoteCluster(client, origin) }
+    const { transport, turns } = this.#options
+    const client = connectTo(config, { ...transport, timeoutMs: requestTimeoutMs })
+    return { config, cluster: new RemoteCluster({ client, origin, turns }) }
   }
 
   /** Not closed: a run may be at work with it. Its connections end when they are idle. */

@@ -5,4 +5,5 @@ export const strict: RemoteClustersOptions = {
   allowExec: false,
   allowInsecureTls: false,
   tokens: { defaultAccount: '', mayChooseAccount: false, mayBeSluice: false },
+  turns: 4,
 }

@@ -11,7 +11,8 @@ function clusterThat(answers: () => Promise<unknown>) {
     requests.push(path)
     return answers()
   }
-  const cluster = new RemoteCluster({ transport: { request } } as unknown as Client, "KubeConfig secret 'apps/far' key 'value'")
+  const client = { transport: { request } } as unknown as Client
+  const cluster = new RemoteCluster({ client, origin: "KubeConfig secret 'apps/far' key 'value'", turns: 4 })
   return { cluster, requests }
 }
 
