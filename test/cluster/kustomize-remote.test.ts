@@ -1,9 +1,11 @@
 /** Kustomizations in another cluster than the one that has their objects. */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type ControlPlane, startControlPlane } from '../tools/control-plane.ts'
 import { startFaultProxy } from '../tools/fault-proxy.ts'
+import { temporaryDirectory } from '../tools/processes.ts'
 import type { Repository } from '../tools/repository.ts'
 import { untilGone, untilObject } from '../tools/watch.ts'
 import { type Claim, type Cluster, hasCondition, isReady, type Manifest, openCluster } from './harness.ts'
@@ -281,6 +283,25 @@ describe('a ConfigMap that leads to a cluster', () => {
     await trusted.until('configmap/trusted', hasText('x'))
     await trusted.kubectl('delete', 'kustomization/way', '--wait')
     await trusted.untilGone('configmap/trusted')
+  })
+
+  it('KUS-RMT-02 does so as Sluice itself where it names none', async () => {
+    await using trusted = await openCluster(inject('kubeconfig'), 'ks-own')
+    const { namespace } = trusted
+    await trusted.repository('apps', { 'one/own.yaml': configMap('own', 'x') })
+    await trusted.apply(account('sluice'))
+    const binding = `sluice-${namespace}`
+    const rights = ['--clusterrole=cluster-admin', `--serviceaccount=${namespace}:sluice`]
+    await trusted.kubectl('create', 'clusterrolebinding', binding, ...rights)
+    const token = (await trusted.kubectl('create', 'token', 'sluice')).trim()
+    const config = JSON.parse(await readFile(inject('kubeconfig'), 'utf8')) as object
+    const own = join(await temporaryDirectory('own'), 'kubeconfig')
+    await writeFile(own, JSON.stringify({ ...config, users: [{ name: 'sluice', user: { token } }] }))
+    await trusted.startSluice({ kubeconfig: own })
+    await trusted.apply(trusted.gitRepository('apps'), await described('way'), led(trusted, 'way'))
+    await trusted.until('kustomization/way', isReady())
+    await trusted.until('configmap/own', hasText('x'))
+    await trusted.kubectl('delete', 'clusterrolebinding', binding)
   })
 
   it('KUS-RMT-02 SEC-05 says what it does not do, and for whom', async () => {
