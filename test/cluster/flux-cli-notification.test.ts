@@ -91,7 +91,16 @@ describe('flux and receivers', () => {
     expect((await flux.tried('trigger', 'receiver', 'push', how[0] ?? '', '--token=another', '--retries=0')).code).toBe(1)
   })
 
-  it('CLI-18 CLI-33 a suspended one is not there', async () => {
+  it('CLI-33 calls one that wants a signature', async () => {
+    await flux('create', 'receiver', 'signed', '--type=generic-hmac', '--secret-ref=token', '--resource=GitRepository/apps', label)
+    const commit = await repository.commit({ 'a.yaml': settings('4') }, 'fourth')
+    const how = ['--type=generic-hmac', `--url=${sluice.address('receivers')}`, `--token=${token}`, '--retries=0']
+    await flux('trigger', 'receiver', 'signed', ...how)
+    await cluster.until('kustomization/apps', isReady(commit))
+    await flux('delete', 'receiver', 'signed', '--silent')
+  })
+
+  it('CLI-18 a suspended one is not reconciled until it is resumed', async () => {
     await flux('suspend', 'receiver', 'push')
     expect((await flux.tried('reconcile', 'receiver', 'push')).stderr).toContain('resource is suspended')
     expect(await flux.said('resume', 'receiver', 'push')).toContain('✔ Receiver reconciliation completed')

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { blocksOf, type Flux, fluxOf, inMilliseconds } from '../tools/flux.ts'
 import { run, temporaryDirectory } from '../tools/processes.ts'
 import type { Repository } from '../tools/repository.ts'
+import { findTool } from '../tools/tools.ts'
 import { type Cluster, isReady, type Live, openCluster, type Sluice } from './harness.ts'
 
 let cluster: Cluster
@@ -194,6 +195,22 @@ describe('flux tree, trace, events and debug', () => {
         totalReconciliations: expect.any(Number),
       }),
     ])
+  })
+})
+
+describe('flux envsubst and completion', () => {
+  it('CLI-30 fills in the variables of a Kustomization as Sluice has', async () => {
+    const text = await flux('debug', 'kustomization', 'child', '--show-vars')
+    const variables = Object.fromEntries(text.split('\n').map((line) => line.split('=')))
+    const env = { ...process.env, ...variables }
+    const [filled] = loadAll(await run(await findTool('flux'), ['envsubst', '--strict'], { input: greeting('1'), env })) as Live[]
+    expect(filled?.data).toEqual((await cluster.get('configmap/greeting')).data)
+  })
+
+  it('CLI-34 completes the names of objects', async () => {
+    expect((await flux('__complete', 'reconcile', 'kustomization', '')).split('\n')).toEqual(
+      expect.arrayContaining(['child', 'root']),
+    )
   })
 })
 
