@@ -94,6 +94,24 @@ describe('a Kustomization', () => {
   })
 })
 
+describe('an ExternalArtifact that means harm', () => {
+  const zeros = `sha256:${'0'.repeat(64)}`
+  const hostile: readonly (readonly [string, Readonly<Record<string, unknown>>, string])[] = [
+    ['file', { url: 'file:///etc/passwd' }, 'is not an HTTP address'],
+    ['path', { path: '../../../../etc/passwd', digest: zeros }, 'does not have the digest'],
+    ['digest', { digest: 'blake3:00' }, 'is not one of sha1, sha256, sha384, sha512'],
+    ['size', { size: 10 }, 'larger than 10 bytes'],
+    ['nobody', { url: 'http://127.0.0.1:1/x?signature=hunter2' }, 'failed to download http://127.0.0.1:1/x: '],
+  ]
+
+  it.each(hostile)('SRC-EXT-01 fails the Kustomization that names it, with a reason: %s', async (name, status, why) => {
+    await maker.publish(name, { revision: 'v1', content: manifests({ [name]: 'x' }), status })
+    await cluster.apply(kustomization(name))
+    const failed = await cluster.until(`kustomization/${name}`, hasCondition('Ready', 'False', 'ArtifactFailed', why))
+    expect(JSON.stringify(failed.status)).not.toContain('hunter2')
+  })
+})
+
 describe('a HelmRelease', () => {
   const chart = (version: string, text: string) =>
     Buffer.from(charts.publish('shop', version, { 'templates/shop.yaml': configMap('{{ .Release.Name }}', text) }).archive)
