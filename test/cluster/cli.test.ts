@@ -1,6 +1,6 @@
 /**
- * What the `flux` CLI and kubectl read and write, on objects that the whole program works on. The CLI cannot be built here, so each test
- * does what its command does: the same patches, the same waits, the same fields.
+ * What the `flux` CLI and kubectl read and write, on objects that the whole program works on, field by field: each test does what a
+ * command does. The command itself is run in flux-cli*.test.ts.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
