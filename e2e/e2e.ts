@@ -8,6 +8,7 @@
  */
 import { parseArgs } from 'node:util'
 import { Board } from '../test/demo/board.ts'
+import { findTools } from '../test/tools/tools.ts'
 import { type Cluster, openCluster, provideImages } from './cluster.ts'
 import { printState } from './diagnosis.ts'
 import { GitService } from './git.ts'
@@ -42,7 +43,12 @@ async function main(): Promise<void> {
   const stage = await setTheStage()
   if (!stage) return
   const chosen = steps.filter(({ title, smoke }) => (options.smoke ? smoke : true) && title.includes(options.only))
-  for (const step of chosen) await attempt(step.title, stage.cluster, () => withinTime(step.run(stage)))
+  for (const step of chosen) {
+    await attempt(step.title, stage.cluster, async () => {
+      await findTools(step.tools ?? [], (line) => board.note(line))
+      await withinTime(step.run(stage))
+    })
+  }
   if (options.keep) board.say(`up until Ctrl-C: export KUBECONFIG=${stage.cluster.kubeconfig}`)
 }
 

@@ -1,6 +1,7 @@
 /** What the steps of the end-to-end test work with. */
 import type { Kubectl } from '../test/tools/kubectl.ts'
 import type { Files } from '../test/tools/repository.ts'
+import type { Tool } from '../test/tools/tools.ts'
 import { type Claim, isReady, type Live, untilObject } from '../test/tools/watch.ts'
 import type { Cluster, Images } from './cluster.ts'
 import type { GitService, PushedRepository } from './git.ts'
@@ -13,6 +14,8 @@ export interface Step {
   readonly title: string
   /** Whether the short form (`--smoke`) has it too. */
   readonly smoke?: boolean
+  /** Programs that it runs. Building one, the first time, takes minutes that are not the step's. */
+  readonly tools?: readonly Tool[]
   /** Rejects when the story does not hold; `Skipped` where it cannot be told here. */
   run(stage: Stage): Promise<void>
 }

@@ -21,6 +21,7 @@ const image = {
 
 export const scraping: Step = {
   title: 'UC-20 OBS-08 Prometheus finds the pods by the PodMonitors, dashboards have data, a failing Kustomization has its alert',
+  tools: ['prometheus', 'kube-state-metrics'],
   async run(stage) {
     await refuseWhereUnreachable(stage)
     await using _monitored = await monitored(stage)
