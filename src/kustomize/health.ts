@@ -34,10 +34,12 @@ export async function checkHealth({ ks, revision, changes, rule, applier, deadli
   context.progress(running)
   context.condition('Healthy', { status: 'Unknown', reason: 'Progressing', message: running })
 
-  const startedAt = context.clock.monotonic()
+  const leftMs = deadlines.left(ks, revision.revision, context.clock)
+  // Of the whole wait, which may have been interrupted.
+  const startedAt = context.clock.monotonic() - (timeoutMs(ks) - leftMs)
   const elapsed = () => formatDuration(context.clock.monotonic() - startedAt)
   const options = {
-    timeoutMs: deadlines.left(ks, revision.revision, context.clock),
+    timeoutMs: leftMs,
     failFast: !context.flags.featureGates.get('DisableFailFastBehavior'),
     ...(rule && { rule }),
   }
