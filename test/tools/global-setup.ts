@@ -33,6 +33,8 @@ const tools: readonly Tool[] = [
   'prometheus',
   'promtool',
   'kube-state-metrics',
+  'source-controller',
+  'kustomize-controller',
 ]
 
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
