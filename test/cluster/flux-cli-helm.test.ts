@@ -41,6 +41,16 @@ data: {color: '{{ .Values.color }}', size: '{{ .Values.size }}', name: '{{ .Valu
 `,
 }
 
+const things = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+`
+
 function settings(release: string): Promise<Readonly<Record<string, string>> | undefined> {
   return cluster.get(`configmap/${release}-settings`).then(({ data }) => data)
 }
@@ -73,26 +83,28 @@ describe('flux create', () => {
     await cluster.untilGone('helmchart/loose')
   })
 
-  it('CLI-10 makes a HelmRelease of a chart with values, and waits until it is installed', async () => {
+  it('CLI-10 makes a HelmRelease of a chart with values, waits until it is installed, and changes it', async () => {
     const values = join(await temporaryDirectory('values'), 'values.yaml')
     await writeFile(values, 'color: blue\n')
     await cluster.kubectl('create', 'configmap', 'more', '--from-literal=values.yaml=size: 2')
     await cluster.kubectl('create', 'secret', 'generic', 'secret', '--from-literal=values.yaml=name: somebody')
-    const from = [`--values=${values}`, '--values-from=ConfigMap/more', '--values-from=Secret/secret']
-    const made = await flux.said(
-      ...[
+    const from = [`--values=${values}`, '--values-from=ConfigMap/more', '--values-from=Secret/secret', '--interval=1h']
+    const create = (version: string) =>
+      flux.said(
         'create',
         'helmrelease',
         'shop',
         '--source=HelmRepository/charts',
         '--chart=shop',
-        '--chart-version=1.0.0',
+        `--chart-version=${version}`,
         ...from,
-        '--interval=1h',
-      ],
-    )
-    expect(made).toContain('✔ HelmRelease shop is ready\n✔ applied revision 1.0.0')
+      )
+    expect(await create('1.0.0')).toContain('✔ HelmRelease shop is ready\n✔ applied revision 1.0.0')
     expect(await settings('shop')).toEqual({ color: 'blue', size: '2', name: 'somebody', version: '1.0.0' })
+    const changed = await create('1.x')
+    expect(changed).toContain('✔ HelmRelease updated')
+    expect(changed).toContain('✔ HelmRelease shop is ready\n✔ applied revision 1.0.1')
+    expect((await settings('shop'))?.version).toBe('1.0.1')
   })
 
   it('CLI-10 CLI-16 follows a chart in a registry, as OCIRepository or as HelmRepository', async () => {
@@ -153,19 +165,19 @@ describe('flux get', () => {
       {
         NAME: 'shop',
         SOURCE: `HelmRepository/${namespace}/charts`,
-        REVISION: '1.0.0',
+        REVISION: '1.0.1',
         SUSPENDED: 'False',
         READY: 'True',
-        MESSAGE: `Helm install succeeded for release ${namespace}/shop.v1 with chart shop@1.0.0`,
+        MESSAGE: `Helm upgrade succeeded for release ${namespace}/shop.v2 with chart shop@1.0.1`,
       },
     ])
     expect(await flux.rows('get', 'sources', 'chart', `${namespace}-shop`)).toEqual([
       {
         NAME: `${namespace}-shop`,
-        REVISION: '1.0.0',
+        REVISION: '1.0.1',
         SUSPENDED: 'False',
         READY: 'True',
-        MESSAGE: "pulled 'shop' chart with version '1.0.0'",
+        MESSAGE: "pulled 'shop' chart with version '1.0.1'",
       },
     ])
     const [repository] = await flux.rows('get', 'sources', 'helm', 'charts')
@@ -182,8 +194,6 @@ describe('flux get', () => {
 
 describe('flux reconcile', () => {
   it('CLI-16 fetches the index and the chart, and upgrades', async () => {
-    await cluster.kubectl('patch', 'helmrelease', 'shop', '--type=merge', '-p', '{"spec":{"chart":{"spec":{"version":"1.x"}}}}')
-    await cluster.until('helmrelease/shop', (live) => isReady()(live) && JSON.stringify(live.status?.history).includes('"1.0.1"'))
     charts.publish('shop', '1.1.0', chart)
     expect(steps(await flux.said('reconcile', 'helmrelease', 'shop', '--with-source'))).toEqual([
       '✔ HelmRepository annotated',
@@ -245,8 +255,11 @@ describe('flux suspend and flux resume', () => {
 describe('flux tree, trace, events, debug and export', () => {
   it('CLI-24 draws what a HelmRelease of a Kustomization has installed', async () => {
     const { namespace } = cluster
+    charts.publish('nested', '1.0.0', { ...chart, 'crds/things.yaml': things })
+    await flux('reconcile', 'source', 'helm', 'charts')
     const apiVersion = 'helm.toolkit.fluxcd.io/v2'
-    const spec = { interval: '1h', chartRef: { kind: 'OCIRepository', name: 'remote' } }
+    const sourceRef = { kind: 'HelmRepository', name: 'charts' }
+    const spec = { interval: '1h', chart: { spec: { chart: 'nested', sourceRef } }, install: { crds: 'CreateReplace' } }
     await cluster.repository('nested', {
       'a.yaml': JSON.stringify({ apiVersion, kind: 'HelmRelease', metadata: { name: 'nested', namespace }, spec }),
     })
@@ -255,7 +268,8 @@ describe('flux tree, trace, events, debug and export', () => {
     expect((await flux('tree', 'kustomization', 'nested')).trimEnd().split('\n')).toEqual([
       `Kustomization/${namespace}/nested`,
       `└── HelmRelease/${namespace}/nested`,
-      `    └── ConfigMap/${namespace}/nested-settings`,
+      `    ├── ConfigMap/${namespace}/nested-settings`,
+      '    └── CustomResourceDefinition/things.example.com',
     ])
   })
 
@@ -306,7 +320,7 @@ describe('flux tree, trace, events, debug and export', () => {
       expect(inMilliseconds((await cluster.get(`${kind}/${metadata.name}`)).spec)).toMatchObject(inMilliseconds(spec) as object)
     const rows = new Map((await flux.rows('stats', '-A')).map((row) => [row.RECONCILERS, row]))
     expect(rows.get('HelmRelease')).toMatchObject({ RUNNING: '4', FAILING: '0', SUSPENDED: '0', STORAGE: '-' })
-    expect(rows.get('HelmChart')).toMatchObject({ RUNNING: '2', STORAGE: expect.stringMatching(/^\d/) })
+    expect(rows.get('HelmChart')).toMatchObject({ RUNNING: '3', STORAGE: expect.stringMatching(/^\d/) })
   })
 })
 

@@ -79,6 +79,26 @@ describe('flux create', () => {
     expect((await cluster.get('configmap/greeting')).data).toEqual({ text: 'hello world', version: '1' })
   })
 
+  it('CLI-09 CLI-10 changes what is there, and waits until that was seen', async () => {
+    const source = [`--url=${cluster.git.url('fleet')}`, '--branch=main', '--interval=30m', label]
+    const changed = await flux.said('create', 'source', 'git', 'fleet', ...source)
+    expect(changed).toContain('✔ GitRepository source updated')
+    expect(changed).toContain(`✔ fetched revision: ${await revision()}`)
+    const root = [
+      '--source=fleet',
+      '--path=./root',
+      '--prune',
+      '--wait',
+      `--target-namespace=${cluster.namespace}`,
+      '--interval=30m',
+    ]
+    const updated = await flux.said('create', 'kustomization', 'root', ...root, label)
+    expect(updated).toContain('✔ Kustomization updated')
+    expect(updated).toContain(`✔ applied revision ${await revision()}`)
+    for (const ref of ['gitrepository/fleet', 'kustomization/root'])
+      expect((await cluster.get(ref)).status).toMatchObject({ observedGeneration: 2 })
+  })
+
   it('CLI-09 fails with the reason when the source cannot be fetched, or the Kustomization not be built', async () => {
     const short = ['--interval=1h', '--timeout=4s', label]
     const source = ['source', 'git', 'gone', `--url=${cluster.git.url('gone')}`, '--branch=main']
