@@ -270,6 +270,9 @@ describe('deploy/', () => {
     const kind = 'kustomizations.kustomize.toolkit.fluxcd.io'
     expect([await may('list', kind, '-A', '--as=viewer'), await may('patch', kind, '-A', '--as=viewer')]).toEqual([true, false])
     expect([await may('patch', kind, '-A', '--as=editor'), await may('delete', kind, '-A', '--as=editor')]).toEqual([true, true])
+    // What a program of theirs needs that makes artifacts.
+    const status = ['patch', 'externalartifacts.source.toolkit.fluxcd.io', '--subresource=status', '-A']
+    expect([await may(...status, '--as=viewer'), await may(...status, '--as=editor')]).toEqual([false, true])
     const to = (role: string) => ({ [`rbac.authorization.k8s.io/aggregate-to-${role}`]: 'true' })
     expect(await kubectl.json('get', 'clusterrole', 'flux-view-flux-system')).toMatchObject({
       metadata: { labels: { ...to('view'), ...to('edit'), ...to('admin') } },
