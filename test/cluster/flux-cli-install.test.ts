@@ -1,13 +1,16 @@
 /** The real flux command on an installation of deploy/: check, version, logs, migrate and uninstall. */
 import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { dump } from 'js-yaml'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createAuthority } from '../tools/certificates.ts'
 import { startControlPlane } from '../tools/control-plane.ts'
 import { type Flux, fluxOf } from '../tools/flux.ts'
 import { install, type Pod } from '../tools/installation.ts'
-import { run } from '../tools/processes.ts'
+import { run, temporaryDirectory } from '../tools/processes.ts'
 import type { LogLine } from '../tools/sluice.ts'
 import { findTool } from '../tools/tools.ts'
 import { type Cluster, isReady, type Live, openCluster } from './harness.ts'
@@ -191,6 +194,21 @@ it('CLI-32 flux migrate rewrites objects that were stored in an older version, a
   )
   expect(after).toMatchObject({ metadata: { generation: before.metadata.generation }, spec: before.spec, status: before.status })
   await cluster.reconcile('kustomization/old')
+})
+
+it('CLI-32 flux migrate rewrites files of older versions, which can be applied then', async () => {
+  const folder = await temporaryDirectory('manifests')
+  const { apiVersion, ...source } = cluster.gitRepository('migrated', { url: cluster.git.url('app') })
+  const older = dump({ apiVersion: 'source.toolkit.fluxcd.io/v1beta2', ...source }) // their order counts
+  await writeFile(join(folder, 'a.yaml'), `# kept\n${older}`)
+  await expect(cluster.apply(older)).rejects.toThrow(
+    'no matches for kind "GitRepository" in version "source.toolkit.fluxcd.io/v1beta2"',
+  )
+  await run(await findTool('flux'), ['migrate', '-f', '.', '--yes'], { cwd: folder })
+  const newer = await readFile(join(folder, 'a.yaml'), 'utf8')
+  expect(newer).toBe(`# kept\n${dump({ apiVersion, ...source })}`)
+  await cluster.apply(newer)
+  await cluster.until('gitrepository/migrated', isReady())
 })
 
 it('CLI-07 without its finalizer, which flux uninstall takes away first, a Kustomization is not healed, and so not given it back', async () => {
