@@ -5,7 +5,7 @@
 import { expect, it, type TestContext } from 'vitest'
 import { startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
-import { type Flux, installFluxCrds, startFlux, whyNoFlux } from '../tools/flux-controllers.ts'
+import { type Flux, type FluxOptions, installFluxCrds, startFlux, whyNoFlux } from '../tools/flux-controllers.ts'
 import type { Repository } from '../tools/repository.ts'
 import { isWrite, type Line, nextRequest, openLine } from './faults.ts'
 import { type Cluster, hasCondition, isReady, openCluster, type Sluice } from './harness.ts'
@@ -74,13 +74,8 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
   await using setting = await open(test, 'both', 'shard')
   const { cluster, front } = setting
   const repository = await cluster.repository('app', { 'a.yaml': configMap('first') })
-  const follows = async (text: string) => {
-    const head = await repository.commit({ 'a.yaml': configMap(text) }, text)
-    await cluster.reconcile('gitrepository/app')
-    await cluster.until('kustomization/app', isReady(head))
-    expect((await cluster.get('configmap/app')).data).toEqual({ text })
-  }
-  const flux = await setting.startFlux(quick)
+  const follows = (text: string) => followsCommit(cluster, repository, text)
+  const flux = await setting.startFlux({ flags: quick })
   front.target = flux.artifacts
   await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
   await cluster.until('kustomization/app', isReady(await repository.head()))
@@ -100,7 +95,7 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
 
   await using fluxLine = await openLine(cluster.kubeconfig)
   const fluxAsks = asksForLeases(fluxLine)
-  const forgotten = await setting.startFlux(quick, fluxLine)
+  const forgotten = await setting.startFlux({ flags: quick, kubeconfig: fluxLine.kubeconfig })
   await fluxAsks
   await follows('while Flux waits')
   expect(writes(fluxLine)).toEqual([])
@@ -112,10 +107,29 @@ it('F-OPS-01 API-18 beside a Flux that works Sluice waits and writes nothing, an
   await follows('by Flux')
 })
 
+it('one controller at a time: Sluice applies what Flux stores, and Flux applies what Sluice stores', { timeout }, async (test) => {
+  await using setting = await open(test, 'mixed')
+  const { cluster, front } = setting
+  const repository = await cluster.repository('app', { 'a.yaml': configMap('first') })
+  const follows = (text: string) => followsCommit(cluster, repository, text)
+  const fluxStores = await setting.startFlux({ only: ['source-controller'] })
+  front.target = fluxStores.artifacts
+  const sluiceApplies = await setting.startSluice({ controllers: 'kustomize' })
+  await cluster.apply(cluster.gitRepository('app'), cluster.kustomization('app', { targetNamespace: cluster.namespace }))
+  await follows('by Flux and Sluice')
+
+  expect([await fluxStores.stop(), await sluiceApplies.stop()]).toEqual([[0], 0])
+  const sluiceStores = await setting.startSluice({ controllers: 'source' })
+  front.target = sluiceStores.address('artifacts')
+  const fluxApplies = await setting.startFlux({ only: ['kustomize-controller'] })
+  await fluxApplies.untilWorking()
+  await follows('by Sluice and Flux')
+})
+
 interface Setting extends AsyncDisposable {
   readonly cluster: Cluster
   readonly front: stage.Front
-  startFlux(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Flux>
+  startFlux(options?: Partial<FluxOptions>): Promise<Flux>
   /** Its source and kustomize loops. */
   startSluice(flags?: Flags, line?: Pick<Line, 'kubeconfig'>): Promise<Sluice>
 }
@@ -136,9 +150,10 @@ async function open({ skip }: TestContext, name: string, part: 'whole' | 'shard'
   return {
     cluster,
     front,
-    startFlux: async (flags, { kubeconfig } = cluster) => {
-      const all = { 'watch-label-selector': selector.join(), 'requeue-dependency': '1s', ...flags }
-      return resources.use(await startFlux({ kubeconfig, namespace, advertised: front.address, flags: all }))
+    startFlux: async (options) => {
+      const flags = { 'watch-label-selector': selector.join(), 'requeue-dependency': '1s', ...options?.flags }
+      const { kubeconfig } = cluster
+      return resources.use(await startFlux({ kubeconfig, namespace, advertised: front.address, ...options, flags }))
     },
     startSluice: (flags, { kubeconfig } = cluster) => {
       const own = { 'enable-leader-election': 'true', controllers: 'source,kustomize', 'storage-adv-addr': front.address }
@@ -146,6 +161,13 @@ async function open({ skip }: TestContext, name: string, part: 'whole' | 'shard'
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   }
+}
+
+async function followsCommit(cluster: Cluster, repository: Repository, text: string): Promise<void> {
+  const head = await repository.commit({ 'a.yaml': configMap(text) }, text)
+  await cluster.reconcile('gitrepository/app')
+  await cluster.until('kustomization/app', isReady(head))
+  expect((await cluster.get('configmap/app')).data).toEqual({ text })
 }
 
 async function untilWorking(sluice: Sluice): Promise<void> {

@@ -15,6 +15,8 @@ export const fluxControllers: readonly FluxController[] = ['source-controller', 
 
 export interface FluxOptions {
   readonly kubeconfig: string
+  /** Both when absent. */
+  readonly only?: readonly FluxController[]
   /** Its own namespace: where its leases are. */
   readonly namespace: string
   /** Of both: `{ concurrent: '20' }` becomes `--concurrent=20`. They win over those below. */
@@ -38,20 +40,20 @@ export interface Flux extends AsyncDisposable {
   readonly controllers: ReadonlyMap<FluxController, FluxProcess>
   /** `http://127.0.0.1:<port>`, where the artifacts are once it leads. */
   readonly artifacts: string
-  /** Resolves when both hold their leases and have started their workers. */
+  /** Resolves when they hold their leases and have started their workers. */
   untilWorking(timeoutMs?: number): Promise<void>
   /** Of the running processes together (Linux). */
   usage(): Promise<Usage>
-  /** Of both together. */
+  /** Of all together. */
   metrics(): Promise<Metrics>
-  /** SIGTERM to both; resolves with the exit codes when they are gone. */
+  /** SIGTERM to each; resolves with the exit codes when they are gone. */
   stop(): Promise<readonly (number | null)[]>
   /** SIGKILL; resolves when they are gone. */
   kill9(): Promise<void>
 }
 
 /**
- * Starts both with leader election, on ports of their own, and resolves when they have set up: they may still wait for a lease.
+ * Starts them with leader election, on ports of their own, and resolves when they have set up: they may still wait for a lease.
  * @throws Error with the end of a log when one ends before that.
  */
 export async function startFlux(options: FluxOptions): Promise<Flux> {
@@ -63,7 +65,7 @@ export async function startFlux(options: FluxOptions): Promise<Flux> {
     'storage-adv-addr': options.advertised ?? storageAddress,
   }
   const controllers = new Map<FluxController, Controller>()
-  for (const name of fluxControllers) {
+  for (const name of options.only ?? fluxControllers) {
     const controller = starting.use(await Controller.start(name, options, name === 'source-controller' ? storage : {}))
     controllers.set(name, controller)
   }
