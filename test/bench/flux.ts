@@ -22,7 +22,7 @@ function fluxWith(flags: Flags): Program {
   }
 }
 
-/** Prints a table: one line for each scenario, what each program took in the median of the rounds, and how they compare. */
+/** Prints a table: a line for each scenario, with what each program took in the median of the rounds, and how they compare. */
 export async function compareWithFlux(sizes: Sizes, { rounds, flags }: { rounds: number; flags: Flags }): Promise<void> {
   await findTools(fluxControllers) // a build must not fall into the first round
   // As the two controllers do no more than that.
@@ -40,11 +40,11 @@ export async function compareWithFlux(sizes: Sizes, { rounds, flags }: { rounds:
     `\nMedian of ${rounds} rounds in turns, both with ${shownFlags.join(' ')}, on ${cpus().length} cores (${cpus()[0]?.model.trim()}),`,
   )
   console.log(`API server and etcd on the same; load ${loads.map((load) => load.toFixed(1)).join(', ')} before and after each.\n`)
-  console.log('| what | | Flux | Sluice | Flux : Sluice |')
-  console.log('|---|---|---|---|---|')
+  console.log(`| Flux : Sluice (times) | ${measures.map(({ name }) => name).join(' | ')} |`)
+  console.log(`|${'---|'.repeat(measures.length + 1)}`)
   for (const what of new Set(rows.Flux.map((row) => row.what))) {
     const of = (name: keyof typeof programs) => rows[name].filter((row) => row.what === what)
-    for (const measure of measures) console.log(tableLine(what, measure, of('Flux'), of('Sluice')))
+    console.log(`| ${[what, ...measures.map((measure) => comparison(measure, of('Flux'), of('Sluice')))].join(' | ')} |`)
   }
 }
 
@@ -62,10 +62,11 @@ const measures: readonly Measure[] = [
   { name: 'requests', digits: 0, of: (row) => row.requestCount },
 ]
 
-function tableLine(what: string, { name, digits, of }: Measure, flux: readonly Row[], sluice: readonly Row[]): string {
+/** `17.70 : 6.60 (2.7)`. */
+function comparison({ digits, of }: Measure, flux: readonly Row[], sluice: readonly Row[]): string {
   const [ofFlux, ofSluice] = [median(flux.map(of)), median(sluice.map(of))]
-  const ratio = ofSluice > 0 ? (ofFlux / ofSluice).toFixed(1) : ''
-  return `| ${[what, name, ofFlux.toFixed(digits), ofSluice.toFixed(digits), ratio].join(' | ')} |`
+  const ratio = ofSluice > 0 ? ` (${(ofFlux / ofSluice).toFixed(1)})` : ''
+  return `${ofFlux.toFixed(digits)} : ${ofSluice.toFixed(digits)}${ratio}`
 }
 
 function median(values: readonly number[]): number {
