@@ -6,6 +6,7 @@ import type { Client } from '../kube/client.ts'
 import { type KubeConfig, parseConfig } from '../kube/config.ts'
 import { connectTo } from '../kube/connect.ts'
 import { ApiError, type TransportOptions } from '../kube/transport.ts'
+import { unlessAborted } from '../lib/abort.ts'
 import { messageOf } from '../lib/errors.ts'
 import { printJson } from '../lib/json.ts'
 import { clusterDescribed, type Description, type TokenRules } from './cluster-description.ts'
@@ -80,7 +81,7 @@ export class RemoteClusters {
     if (secretRef) return (await this.#take(await this.#byKubeconfig({ namespace, ...secretRef }, near))).cluster
     if (!configMapRef) throw new Error('exactly one of spec.kubeConfig.configMapRef or spec.kubeConfig.secretRef must be set')
     const { config, cluster } = await this.#take(await this.#byDescription({ namespace, name: configMapRef.name }, near))
-    await config.credentials().catch((error: unknown) => {
+    await unlessAborted(config.credentials(), near.signal).catch((error: unknown) => {
       near.signal.throwIfAborted()
       throw failed(`ConfigMap '${namespace}/${configMapRef.name}': failed to create kubernetes token`, error)
     })
