@@ -1,17 +1,15 @@
 /** Kustomization: keeps the cluster equal to the manifests that its source builds. */
-import { hash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Kustomization, kustomizationKind } from '../api/kustomization.ts'
 import { type Key, keyOf } from '../api/object.ts'
-import { ApplyError, type HealthOptions, type IgnoreRules, type InventoryEntry } from '../kube/applier.ts'
+import { ApplyError, type HealthOptions, type InventoryEntry } from '../kube/applier.ts'
 import { type Change, changeLog } from '../kube/changes.ts'
 import { formatDuration, parseDuration } from '../lib/duration.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { UnpackedArtifact } from '../runtime/artifacts.ts'
 import { Downloads } from '../runtime/downloads.ts'
 import { healthRule } from '../runtime/health-expressions.ts'
-import { compileIgnoreRules } from '../runtime/ignore-rules.ts'
 import {
   type Cause,
   type Context,
@@ -29,6 +27,7 @@ import { dependenciesReady } from './depends.ts'
 import { finalize } from './finalize.ts'
 import { checkHealth, Deadlines, hasChanged, timeoutMs } from './health.ts'
 import { withRun } from './history.ts'
+import { ignoreRules } from './ignore.ts'
 import { prune } from './prune.ts'
 import { eventMetadata, failure, openArtifact, readySource, type Source } from './source.ts'
 import { readSubstitution, type Substitution, withoutSecrets } from './variables.ts'
@@ -252,12 +251,6 @@ class Run {
   #progress(what: string, { revision }: Source): void {
     this.#context.progress(`${what} for revision ${revision} with a timeout of ${formatDuration(timeoutMs(this.#ks))}`)
   }
-}
-
-/** @throws Error for an expression that cannot be parsed. */
-function ignoreRules({ spec }: Kustomization): IgnoreRules | undefined {
-  if (!spec.ignore?.length) return undefined
-  return { id: hash('sha256', JSON.stringify(spec.ignore), 'base64url'), pathsIn: compileIgnoreRules(spec.ignore) }
 }
 
 /** The entries of the first list whose objects are not in the second. */

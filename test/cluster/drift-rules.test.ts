@@ -101,15 +101,23 @@ describe('spec.ignore', () => {
     await cluster.until('deployment/ruled', (live) => specOf(live).replicas === 1)
   })
 
-  it('KUS-APL-05 with an expression that cannot be parsed fails by its text', async () => {
-    const ignore = [{ paths: ['/data'], target: { name: '(' } }]
-    await cluster.repository('wrong', { 'web.yaml': deployment('wrong') })
-    await cluster.apply(
-      cluster.gitRepository('wrong'),
-      cluster.kustomization('wrong', { targetNamespace: cluster.namespace, ignore }),
-    )
-    const text = /failed to create ignore rule selector: .*\(/
-    await cluster.until('kustomization/wrong', hasCondition('Ready', 'False', 'ReconciliationFailed', text))
+  it.each([
+    [
+      'an expression that cannot be parsed',
+      { paths: ['/data'], target: { name: '(' } },
+      /failed to create ignore rule selector: .*\(/,
+    ],
+    [
+      'a path that is no pointer',
+      { paths: ['spec.replicas'] },
+      "spec.ignore[0].paths: 'spec.replicas' is not the JSON pointer of a field",
+    ],
+  ])('KUS-APL-05 with %s fails by its text', async (what, rule, text) => {
+    const name = `wrong-${what.length}`
+    await cluster.repository(name, { 'web.yaml': deployment(name) })
+    const spec = { targetNamespace: cluster.namespace, ignore: [rule] }
+    await cluster.apply(cluster.gitRepository(name), cluster.kustomization(name, spec))
+    await cluster.until(`kustomization/${name}`, hasCondition('Ready', 'False', 'ReconciliationFailed', text))
   })
 })
 
