@@ -1,7 +1,7 @@
 /** A cluster that Flux's own controllers have worked on for a while: everything that leaves traces in it, and how to see them. */
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Cluster, isReady, type Live, type Manifest } from './harness.ts'
+import { type Claim, type Cluster, hasCondition, isReady, type Live, type Manifest } from './harness.ts'
 
 const group = 'kustomize.toolkit.fluxcd.io'
 
@@ -81,6 +81,45 @@ export function fleet(cluster: Cluster): Manifest[] {
     one('broken', { path: './not-there' }),
   ]
 }
+
+/** A source of each kind, and a Kustomization of the one that is not Git. */
+export function sources(cluster: Cluster, urls: { readonly oci: string; readonly charts: string }): Manifest[] {
+  const source = (kind: string, name: string, spec: object): Manifest => ({
+    apiVersion: 'source.toolkit.fluxcd.io/v1',
+    kind,
+    metadata: { name },
+    spec: { interval: '1h', ...spec },
+  })
+  return [
+    cluster.gitRepository('app', { interval: '1h', ignore: '/*.md' }),
+    cluster.gitRepository('tagged', { url: cluster.git.url('app'), interval: '1h', ref: { tag: 'none' }, timeout: '5s' }),
+    source('OCIRepository', 'app', { url: urls.oci, ref: { tag: 'v1' } }),
+    source('HelmRepository', 'charts', { url: urls.charts }),
+    source('HelmChart', 'shop', { chart: 'shop', version: '1.x', sourceRef: { kind: 'HelmRepository', name: 'charts' } }),
+    source('HelmChart', 'own', { chart: './chart', sourceRef: { kind: 'GitRepository', name: 'app' } }),
+    cluster.kustomization('app', { sourceRef: { kind: 'OCIRepository', name: 'app' }, targetNamespace: cluster.namespace }),
+  ]
+}
+
+/** After a run of every source: what they say of themselves, but for when and how large. */
+export async function sourcesSettled(cluster: Cluster): Promise<Record<string, object>> {
+  const kinds = ['gitrepository', 'ocirepository', 'helmrepository', 'helmchart']
+  const outcomes: Record<string, object> = {}
+  for (const kind of kinds) for (const { metadata } of await cluster.list(kind)) await cluster.reconcile(`${kind}/${metadata.name}`)
+  const applied = await cluster.reconcile('kustomization/app')
+  for (const kind of kinds)
+    for (const { metadata } of await cluster.list(kind)) {
+      // Flux says so first, and writes what follows from it a moment later.
+      const { status = {} } = await cluster.until(`${kind}/${metadata.name}`, isSettled)
+      const conditions = status.conditions?.map(({ type, status, reason, message }) => [type, status, reason, message].join(' '))
+      const { revision, path } = status.artifact ?? {}
+      outcomes[`${kind}/${metadata.name}`] = { conditions, revision, path }
+    }
+  const { resourceVersion } = (await cluster.get('configmap/app')).metadata
+  return { ...outcomes, app: { revision: applied.status?.lastAppliedRevision, resourceVersion } }
+}
+
+const isSettled: Claim = (source) => source.status?.artifact !== undefined || hasCondition('Ready', 'False')(source)
 
 /** What a namespace's tenant may do. */
 function account(namespace: string): Manifest[] {

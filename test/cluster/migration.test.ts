@@ -3,9 +3,12 @@
  * where the controllers are not built.
  */
 import { expect, it, type TestContext } from 'vitest'
+import { startChartServer } from '../tools/chart-server.ts'
 import { startControlPlane } from '../tools/control-plane.ts'
 import { installCrds } from '../tools/crds.ts'
 import { type Flux, type FluxOptions, installFluxCrds, startFlux, whyNoFlux } from '../tools/flux-controllers.ts'
+import { pushArtifact } from '../tools/push.ts'
+import { startRegistry } from '../tools/registry.ts'
 import type { Repository } from '../tools/repository.ts'
 import { isWrite, type Line, nextRequest, openLine } from './faults.ts'
 import { type Cluster, hasCondition, isReady, openCluster, type Sluice } from './harness.ts'
@@ -124,6 +127,39 @@ it('one controller at a time: Sluice applies what Flux stores, and Flux applies 
   const fluxApplies = await setting.startFlux({ only: ['kustomize-controller'] })
   await fluxApplies.untilWorking()
   await follows('by Sluice and Flux')
+})
+
+it('sources of every kind that both know are gone on with: what was fetched is what is fetched, and says the same of itself', {
+  timeout,
+}, async (test) => {
+  await using setting = await open(test, 'sources')
+  const { cluster, front } = setting
+  await using registry = await startRegistry()
+  await using charts = await startChartServer()
+  charts.publish('shop', '1.2.0', { 'templates/a.yaml': configMap('chart') })
+  await pushArtifact(registry, 'app', { files: { 'a.yaml': configMap('from a registry') }, tags: ['v1'] })
+  await cluster.repository('app', {
+    'a.yaml': configMap('from Git'),
+    'chart/Chart.yaml': 'apiVersion: v2\nname: own\nversion: 0.1.0\n',
+  })
+  const flux = await setting.startFlux()
+  front.target = flux.artifacts
+  await cluster.apply(...stage.sources(cluster, { oci: registry.url('app'), charts: charts.url }))
+  const fetched = await stage.sourcesSettled(cluster)
+  expect(await flux.stop()).toEqual([0, 0])
+
+  await installCrds(cluster.kubectl)
+  const sluice = await setting.startSluice()
+  front.target = sluice.address('artifacts')
+  await untilWorking(sluice)
+  expect(await stage.sourcesSettled(cluster)).toEqual(fetched)
+  expect(await sluice.stop()).toBe(0)
+
+  await installFluxCrds(cluster.kubectl)
+  const again = await setting.startFlux()
+  front.target = again.artifacts
+  await again.untilWorking()
+  expect(await stage.sourcesSettled(cluster)).toEqual(fetched)
 })
 
 interface Setting extends AsyncDisposable {
