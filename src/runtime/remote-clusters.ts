@@ -88,19 +88,25 @@ export class RemoteClusters {
     return cluster
   }
 
-  async #take({ origin, digest, config }: Way): Promise<Kept> {
-    const known = this.#kept.get(origin)
-    const kept = known?.digest === digest ? known : { digest, ...this.#connect(origin, await config()) }
-    this.#kept.delete(origin)
-    this.#kept.set(origin, kept)
+  async #take(way: Way): Promise<Kept> {
+    const kept = this.#find(way) ?? this.#connect(way, await way.config())
+    this.#kept.delete(way.origin)
+    this.#kept.set(way.origin, kept)
     this.#forgetOldest()
     return kept
   }
 
-  #connect(origin: string, config: KubeConfig): Pick<Kept, 'config' | 'cluster'> {
+  #find({ origin, digest }: Way): Kept | undefined {
+    const kept = this.#kept.get(origin)
+    return kept?.digest === digest ? kept : undefined
+  }
+
+  /** Unless somebody else was quicker: two connections would be two sets of watches. */
+  #connect(way: Way, config: KubeConfig): Kept {
     const { transport, turns } = this.#options
     const client = connectTo(config, { ...transport, timeoutMs: requestTimeoutMs })
-    return { config, cluster: new RemoteCluster({ client, origin, turns }) }
+    const { origin, digest } = way
+    return this.#find(way) ?? { digest, config, cluster: new RemoteCluster({ client, origin, turns }) }
   }
 
   /** Not closed: a run may be at work with it. Its connections end when they are idle. */

@@ -45,6 +45,8 @@ describe('a remote cluster', () => {
 
   it('has one client as long as its kubeconfig is the same', async () => {
     const clusters = new RemoteClusters(strict)
+    const [one, other] = await Promise.all([1, 2].map(() => clusters.of(far, near({ value: kubeconfig() }))))
+    expect(one).toBe(other)
     const first = await clusters.of(far, near({ value: kubeconfig() }))
     expect(await clusters.of(far, near({ value: kubeconfig() }))).toBe(first)
     expect(await clusters.of(far, near({ value: kubeconfig({ token: 'new' }) }))).not.toBe(first)
