@@ -134,11 +134,7 @@ describe('flags', () => {
       ['--default-kubeconfig-service-account=deployer'],
       'cannot set default service accounts when the feature gate ObjectLevelWorkloadIdentity is not enabled',
     ],
-    [
-      'a gate that is not built yet',
-      ['--feature-gates=DetectDrift=true'],
-      'feature gate DetectDrift is not implemented',
-    ],
+    ['a gate that is not built yet', ['--feature-gates=DetectDrift=true'], 'feature gate DetectDrift is not implemented'],
     ['a gate that is neither on nor off', ['--feature-gates=GroupChangeLog'], 'invalid value "" of feature gate GroupChangeLog'],
   ]
   it.each(refusals)('refuse %s', (_what, args, message) => {
