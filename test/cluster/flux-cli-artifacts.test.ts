@@ -229,4 +229,16 @@ describe('flux create tenant', () => {
     const [row] = await flux.rows('get', 'kustomization', 'foreign', ...here)
     expect(row?.MESSAGE).toContain(`User "system:serviceaccount:${tenant}:team" cannot`)
   })
+
+  it('CLI-10 CLI-22 lists the events of a source in another namespace with those of its Kustomization', async () => {
+    const tenant = `${cluster.namespace}-team`
+    const here = ['--namespace', tenant]
+    const source = `GitRepository/private.${cluster.namespace}`
+    const how = [`--source=${source}`, '--prune', `--target-namespace=${tenant}`, '--interval=1h', label, ...here]
+    expect(await flux.said('create', 'kustomization', 'across', ...how)).toContain('✔ applied revision')
+    const events = () => flux.rows('events', '--for', 'Kustomization/across', ...here)
+    const seen = async () => (await events()).map(({ NAMESPACE, REASON, OBJECT }) => `${NAMESPACE} ${REASON} ${OBJECT}`)
+    await expect.poll(seen).toContain(`${tenant} ReconciliationSucceeded Kustomization/across`)
+    expect(await seen()).toContain(`${cluster.namespace} NewArtifact GitRepository/private`)
+  })
 })

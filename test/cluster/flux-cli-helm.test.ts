@@ -206,6 +206,27 @@ describe('flux reconcile', () => {
     expect((await settings('shop'))?.version).toBe('1.1.0')
   })
 
+  it('CLI-16 fetches a chart that is in Git, from the repository to the release', async () => {
+    const metadata = (version: string) => `apiVersion: v2\nname: ingit\nversion: ${version}\n`
+    const templates = chart['templates/settings.yaml']
+    const repository = await cluster.repository('ingit', {
+      'chart/Chart.yaml': metadata('1.0.0'),
+      'chart/templates/settings.yaml': templates,
+    })
+    await cluster.apply(cluster.gitRepository('ingit', { interval: '1h' }))
+    const made = ['--source=GitRepository/ingit', '--chart=./chart', '--interval=1h', '--reconcile-strategy=ChartVersion']
+    expect(await flux.said('create', 'helmrelease', 'ingit', ...made)).toContain('✔ applied revision 1.0.0')
+    const commit = await repository.commit({ 'chart/Chart.yaml': metadata('1.1.0') }, 'second')
+    expect(steps(await flux.said('reconcile', 'helmrelease', 'ingit', '--with-source'))).toEqual([
+      '✔ GitRepository annotated',
+      `✔ fetched revision main@sha1:${commit}`,
+      '✔ HelmChart annotated',
+      '✔ fetched revision 1.1.0',
+      '✔ HelmRelease annotated',
+      '✔ applied revision 1.1.0',
+    ])
+  })
+
   it('CLI-17 forces an upgrade though nothing has changed', async () => {
     const before = await cluster.get('helmrelease/shop')
     await flux('reconcile', 'helmrelease', 'shop', '--force')
@@ -319,8 +340,8 @@ describe('flux tree, trace, events, debug and export', () => {
     for (const { kind, metadata, spec } of loadAll(texts.join('')) as Awaited<ReturnType<Cluster['get']>>[])
       expect(inMilliseconds((await cluster.get(`${kind}/${metadata.name}`)).spec)).toMatchObject(inMilliseconds(spec) as object)
     const rows = new Map((await flux.rows('stats', '-A')).map((row) => [row.RECONCILERS, row]))
-    expect(rows.get('HelmRelease')).toMatchObject({ RUNNING: '4', FAILING: '0', SUSPENDED: '0', STORAGE: '-' })
-    expect(rows.get('HelmChart')).toMatchObject({ RUNNING: '3', STORAGE: expect.stringMatching(/^\d/) })
+    expect(rows.get('HelmRelease')).toMatchObject({ RUNNING: '5', FAILING: '0', SUSPENDED: '0', STORAGE: '-' })
+    expect(rows.get('HelmChart')).toMatchObject({ RUNNING: '4', STORAGE: expect.stringMatching(/^\d/) })
   })
 })
 

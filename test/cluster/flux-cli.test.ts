@@ -7,7 +7,7 @@ import { blocksOf, type Flux, fluxOf, inMilliseconds } from '../tools/flux.ts'
 import { run, temporaryDirectory } from '../tools/processes.ts'
 import type { Repository } from '../tools/repository.ts'
 import { findTool } from '../tools/tools.ts'
-import { type Cluster, isReady, type Live, openCluster, type Sluice } from './harness.ts'
+import { type Cluster, hasCondition, isReady, type Live, openCluster, type Sluice } from './harness.ts'
 
 let cluster: Cluster
 let sluice: Sluice
@@ -311,6 +311,23 @@ describe('flux reconcile', () => {
   it('CLI-16 waits for an object that fails until its time is over', async () => {
     const failed = await flux.tried('reconcile', 'kustomization', 'nowhere', '--timeout=3s')
     expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('context deadline exceeded')])
+  })
+
+  it('CLI-16 CLI-18 ends at once with the reason where only an edit can help', async () => {
+    const healthCheckExprs = [{ apiVersion: 'example.com/v1', kind: 'Thing', current: 'status.x ==' }]
+    await cluster.apply(
+      cluster.kustomization('stalled', { sourceRef: { kind: 'GitRepository', name: 'fleet' }, path: './child', healthCheckExprs }),
+    )
+    await cluster.until('kustomization/stalled', hasCondition('Stalled', 'True'))
+    const reason = /✗ .*terminally due to configuration error/
+    const failed = await flux.tried('reconcile', 'kustomization', 'stalled')
+    expect([failed.code, failed.stderr]).toEqual([1, expect.stringMatching(reason)])
+    await flux('suspend', 'kustomization', 'stalled')
+    const resumed = await flux.tried('resume', 'kustomization', 'stalled')
+    expect([resumed.code, resumed.stderr]).toEqual([1, expect.stringMatching(reason)])
+    expect(resumed.stderr).toContain('✗ reconciliation failed for 1 Kustomization(s)')
+    await flux('delete', 'kustomization', 'stalled', '--silent')
+    await cluster.untilGone('kustomization/stalled')
   })
 })
 
