@@ -287,6 +287,30 @@ describe('policies', () => {
     ])
   })
 
+  it('F-APP-05 fails when what it replaces does not go within a minute, naming what holds it; there is one copy only', async () => {
+    // Of which a minute is short.
+    const hurried: ApplierOptions['clock'] = {
+      now: () => systemClock.now(),
+      monotonic: () => systemClock.monotonic(),
+      after: (ms, callback) => systemClock.after(ms === 60_000 ? 500 : ms, callback),
+    }
+    const { apply } = engine('replaced', newApplier({ clock: hurried }))
+    const held = (value: string, finalizers: string[]): KubeObject => ({
+      ...{ apiVersion: 'v1', kind: 'ConfigMap', immutable: true, data: { value } },
+      metadata: { name: 'replaced', namespace, finalizers },
+    })
+    await apply([held('old', ['example.com/hold'])])
+    const before = (await get(held('', []))).metadata.uid
+    const failure = await failureOf(apply([held('new', [])], { force: true }))
+    expect(failure.message).toBe(
+      `ConfigMap/${namespace}/replaced apply failed: timeout waiting for the termination of: [ConfigMap/${namespace}/replaced status: 'Terminating': scheduled for deletion, waiting for finalizers example.com/hold]`,
+    )
+    expect(await get(held('', []))).toMatchObject({ metadata: { uid: before }, data: { value: 'old' } })
+    await kubectl('-n', namespace, 'patch', 'configmap', 'replaced', '--type=merge', '-p', '{"metadata":{"finalizers":null}}')
+    await expect.poll(() => client.find(refOf(held('', [])))).toBeUndefined()
+    expect(await apply([held('new', [])], { force: true })).toEqual([`ConfigMap/${namespace}/replaced created`])
+  })
+
   it('does not delete with force what could not be created again', async () => {
     const service = (ports: object[]) => ({
       ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'unforced', namespace } },

@@ -71,7 +71,7 @@ describe('a tenant', () => {
     },
   ]
 
-  it('HLM-RMT-02 acts by default as the account that --default-service-account names', async () => {
+  it('HLM-RMT-02 F-TEN-02 acts by default as the account that --default-service-account names', async () => {
     const { cluster, charts } = world
     const rules = [{ apiGroups: [''], resources: ['secrets', 'configmaps'], verbs }]
     await cluster.apply({ apiVersion: `${rbac}/v1`, kind: 'Role', metadata: { name: 'tenant' }, rules })

@@ -127,7 +127,7 @@ describe('the notification loop', () => {
       .toContainEqual(expect.objectContaining({ reason: 'InvalidConfig', message: 'failed to compile exclusion regex: [' }))
   })
 
-  it('NOT-ALR-05 with --no-cross-namespace-refs refuses events of other namespaces, on the Alert', async () => {
+  it('NOT-ALR-05 F-TEN-01 with --no-cross-namespace-refs refuses events of other namespaces, on the Alert', async () => {
     await using cluster = await openCluster(inject('kubeconfig'), 'notify-cross')
     await using webhook = await openWebhook()
     const sluice = await cluster.startSluice({ flags: { 'no-cross-namespace-refs': 'true' } })
