@@ -9,7 +9,7 @@ import { blocksOf, type Flux, fluxOf, inMilliseconds } from '../tools/flux.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
 import { pushArtifact } from '../tools/push.ts'
 import { registryLogin, startRegistry, type TestRegistry } from '../tools/registry.ts'
-import { type Cluster, openCluster } from './harness.ts'
+import { type Cluster, hasCondition, openCluster } from './harness.ts'
 
 const resources = new AsyncDisposableStack()
 const login = { username: 'robot', password: 'a-secret-word' } as const
@@ -137,6 +137,7 @@ describe('flux create secret', () => {
     const refused = await flux.tried('create', 'secret', 'git', 'git', `--url=${url}`, '--username=robot', '--password=wrong')
     expect(refused.code).toBe(0)
     expect((await flux.tried('create', 'source', 'git', 'private', ...about)).code).toBe(1)
+    await cluster.until('gitrepository/private', hasCondition('Ready', 'False'))
     expect((await flux.rows('get', 'sources', 'git'))[0]).toMatchObject({
       READY: 'False',
       MESSAGE: expect.stringContaining('auth'),
@@ -226,6 +227,7 @@ describe('flux create tenant', () => {
       ],
     )
     expect(foreign.code).toBe(1)
+    await cluster.until('kustomization/foreign', hasCondition('Ready', 'False'), { namespace: tenant })
     const [row] = await flux.rows('get', 'kustomization', 'foreign', ...here)
     expect(row?.MESSAGE).toContain(`User "system:serviceaccount:${tenant}:team" cannot`)
   })

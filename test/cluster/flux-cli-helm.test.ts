@@ -146,7 +146,7 @@ describe('flux create', () => {
     charts.publish('broken', '1.0.0', { 'templates/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Wrong}\n' })
     await flux('reconcile', 'source', 'helm', 'charts')
     const made = await flux.tried(
-      ...['create', 'helmrelease', 'broken', '--source=HelmRepository/charts', '--chart=broken', '--interval=1h', '--timeout=20s'],
+      ...['create', 'helmrelease', 'broken', '--source=HelmRepository/charts', '--chart=broken', '--interval=1h', '--timeout=45s'],
     )
     expect([made.code, made.stderr]).toEqual([1, expect.stringContaining('✗ Failed to install after 1 attempt(s)')])
     const [row] = await flux.rows('get', 'helmreleases', '--status-selector', 'ready=false')
@@ -243,7 +243,7 @@ describe('flux reconcile', () => {
       return [status?.installFailures, status?.upgradeFailures]
     }
     expect(await failures()).toEqual([1, undefined])
-    const again = await flux.tried('reconcile', 'helmrelease', 'broken', '--reset', '--timeout=20s')
+    const again = await flux.tried('reconcile', 'helmrelease', 'broken', '--reset', '--timeout=45s')
     // The release is there, though it has failed.
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('✗ Failed to upgrade after 1 attempt(s)')])
     expect(await failures()).toEqual([undefined, 1])

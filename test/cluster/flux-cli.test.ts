@@ -105,6 +105,7 @@ describe('flux create', () => {
     const nowhere = ['kustomization', 'nowhere', '--source=GitRepository/fleet', '--path=./nowhere']
     const tried = await Promise.all([source, nowhere].map((args) => flux.tried('create', ...args, ...short)))
     expect(tried.map(({ code }) => code)).toEqual([1, 1])
+    for (const ref of ['gitrepository/gone', 'kustomization/nowhere']) await cluster.until(ref, hasCondition('Ready', 'False'))
     const [row] = await flux.rows('get', 'source', 'git', 'gone')
     expect(row).toMatchObject({ READY: 'False', MESSAGE: expect.stringMatching(/^failed to checkout and determine revision: /) })
     const [unbuilt] = await flux.rows('get', 'ks', 'nowhere')
