@@ -245,7 +245,9 @@ describe('spec.suspend', () => {
       const head = await repository.commit({ 'a.yaml': configMap('pause', { on: kind }) }, `while ${kind} sleeps`)
       await cluster.kubectl('annotate', ref, `${requestedAt}=during-${kind}`, '--overwrite')
       const asleep = await cluster.until(ref, ({ status }) => status?.lastHandledReconcileAt === `during-${kind}`)
-      expect({ ...asleep.status, lastHandledReconcileAt: 0 }).toEqual({ ...before.status, lastHandledReconcileAt: 0 })
+      // Its generation is observed, as by Flux: what waits for it, and found it ready, goes on.
+      const expected = { ...before.status, observedGeneration: asleep.metadata.generation, lastHandledReconcileAt: 0 }
+      expect({ ...asleep.status, lastHandledReconcileAt: 0 }).toEqual(expected)
       if (kind === 'kustomization') await cluster.reconcile('gitrepository/pause')
       await cluster.kubectl('patch', ref, '--type=merge', '-p', '{"spec":{"suspend":null}}')
       await cluster.until(ref, isReady(head))

@@ -288,6 +288,7 @@ describe('flux suspend and flux resume', () => {
       expect(asleep.spec?.suspend).toBe(true)
       expect({ ...asleep.status, lastHandledReconcileAt: undefined }).toEqual({
         ...before.status,
+        observedGeneration: asleep.metadata.generation,
         lastHandledReconcileAt: undefined,
       })
       if (kind === 'kustomization') await reconcile(`gitrepository/${name}`)
