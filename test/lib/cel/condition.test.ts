@@ -71,4 +71,22 @@ describe('a CEL condition', () => {
     const y = CelValue.map(new Map<string, unknown>([['x', 3n]]))
     expect(compileCondition('x.replicas + 1 == y.x', { variables: ['x', 'y'] }).holds({ x, y })).toBe(true)
   })
+
+  it('is ended when it takes too long', () => {
+    const list = Array.from({ length: 3_000 }, (_, index) => index)
+    const compiled = compileCondition('x.list.all(a, x.list.all(b, a * b >= 0))', { variables: ['x'] })
+    expect(() => compiled.holds({ x: { list } })).toThrow('timed out')
+  })
+
+  it('is not ended because other programs have the processor', () => {
+    const sleeper = new Int32Array(new SharedArrayBuffer(4))
+    let times = 0
+    const x = {
+      get ready() {
+        if (times++ < 2) Atomics.wait(sleeper, 0, 0, 150)
+        return true
+      },
+    }
+    expect(compileCondition('x.ready == true', { variables: ['x'] }).holds({ x })).toBe(true)
+  })
 })
