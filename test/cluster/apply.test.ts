@@ -95,6 +95,21 @@ describe('applying', () => {
     expect(requests.take()).toEqual({ apply: 1 })
   })
 
+  it('drops what the type of a native kind does not have, and owns what it always writes, as Flux does', async () => {
+    const { apply } = engine('typed')
+    const metadata = { name: 'typed', namespace }
+    const labels = { app: 'typed' }
+    const pod = { containers: [{ name: 'a', image: 'i', env: [{ name: 'EMPTY', value: '' }] }], hostNetwrk: true }
+    const spec = { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: pod } }
+    const deployment: KubeObject = { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec }
+    expect(await apply([deployment])).toEqual([`Deployment/${namespace}/typed created`])
+    const live = await get(deployment)
+    const [entry] = live.metadata.managedFields ?? []
+    expect(entry?.fieldsV1).toMatchObject({ 'f:spec': { 'f:strategy': {} } })
+    expect(JSON.stringify(entry?.fieldsV1)).not.toContain('f:value')
+    expect(await apply([deployment])).toEqual([`Deployment/${namespace}/typed unchanged`])
+  })
+
   it('KUS-APL-01 F-APP-01 applies a namespace, a CRD and its custom resource in one build', async () => {
     const { apply } = engine('crd')
     const name = 'apply-test-crd'
