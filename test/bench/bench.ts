@@ -26,12 +26,10 @@ const { values } = parseArgs({
 const flags = Object.fromEntries(values.flag.map((flag) => [flag.split('=')[0] ?? '', flag.split('=').slice(1).join('=')]))
 
 /**
- * Measured once with the real Flux 2.9 controllers, on two such cores, with the settings of their own benchmark (20 workers, work
- * files in memory). Quoted for comparison; not run here.
+ * Measured once with the real Flux 2.9 helm-controller and source-controller, on two such cores, with the settings of their own benchmark
+ * (20 workers, work files in memory). Quoted for comparison; not run here.
  */
 const quoted = [
-  '| *Flux 2.9 (quoted): cold sync* | *66* | *75* | *44* | *503 in all, 190 of their own* | | | *226 s with default settings* |',
-  '| *Flux 2.9 (quoted): no-op of all* | *64* | | | | *25 a Kustomization* | | |',
   '| *Flux 2.9 (quoted): install of 50 HelmReleases* | *10.4* | *10* | | | | | |',
   '| *Flux 2.9 (quoted): no-op of 50 HelmReleases* | *1.7* | | | | | | |',
   '| *Flux 2.9 (quoted): upgrade of 50 HelmReleases* | *12.8* | *16* | | | | | |',
