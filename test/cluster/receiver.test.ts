@@ -175,7 +175,7 @@ describe('a Receiver', () => {
     expect(mended.status?.conditions?.map(({ type }) => type)).toEqual(['Ready'])
   })
 
-  it('NOT-RCV-05 NOT-RCV-06 asks for what its list, its labels and its filters select, in other namespaces too', async () => {
+  it('NOT-RCV-05 NOT-RCV-06 F-TEN-01 asks for what its list, its labels and its filters select, in other namespaces too', async () => {
     await using cluster = await openCluster(inject('kubeconfig'), 'receiver-select')
     const sluice = await cluster.startSluice()
     const strict = await cluster.startSluice({
@@ -209,6 +209,7 @@ describe('a Receiver', () => {
       receiver('unversioned', { resources: [{ kind: 'Kustomization', name: 'app' }] }),
       receiver('versioned', { resources: [{ apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization', name: 'app' }] }),
       receiver('elsewhere', { resources: [{ kind: 'GitRepository', name: 'elsewhere', namespace: other }] }),
+      receiver('nowhere', { resources: [{ kind: 'GitRepository', name: 'nowhere', namespace: other }] }),
       receiver('filtered', {
         resourceFilter: "req.ref == 'refs/heads/main' && has(res.metadata.labels)",
         resources: [
@@ -239,7 +240,7 @@ describe('a Receiver', () => {
     expect(await asked('unversioned')).toEqual([500, []])
     expect(await asked('versioned')).toEqual([200, ['app']])
     expect(await asked('elsewhere')).toEqual([200, ['elsewhere']])
-    expect(await asked('elsewhere', strict)).toEqual([500, []])
+    for (const name of ['elsewhere', 'nowhere']) expect(await asked(name, strict)).toEqual([500, []])
     expect(await asked('filtered')).toEqual([200, ['shop']])
     expect(await asked('filtered', sluice, JSON.stringify({ ref: 'refs/heads/other' }))).toEqual([200, []])
     expect(await asked('failing')).toEqual([500, []])
