@@ -1,6 +1,8 @@
 /** Sources whose content or credentials are not what they should be. */
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type ChartServer, startChartServer } from '../tools/chart-server.ts'
+import { pushArtifact } from '../tools/push.ts'
+import { dockerConfigSecret, registryLogin, startRegistry } from '../tools/registry.ts'
 import { type Cluster, conditionOf, hasCondition, isReady, openCluster } from './harness.ts'
 
 let cluster: Cluster
@@ -95,6 +97,32 @@ describe('two objects with the same URL', () => {
     expect(conditionOf(left, 'Ready')?.status).toBe('False')
     expect((await cluster.reconcile('helmchart/right')).status?.artifact?.revision).toBe('1.0.0')
   })
+})
+
+describe('two objects with the same registry', () => {
+  it.each(['basic', 'token'] as const)(
+    'F-SRC-27 (%s) an OCIRepository with the wrong login gets nothing of what another has pulled',
+    async (login) => {
+      await using registry = await startRegistry({ login })
+      await pushArtifact(registry, 'apps/web', { files: { 'a.yaml': configMap('web') }, tags: ['latest'] })
+      const wrong = { username: registryLogin.username, password: 'wrong-password-0815' }
+      await cluster.apply(dockerConfigSecret(`${login}-right`, registry), dockerConfigSecret(`${login}-wrong`, registry, wrong))
+      const like = (name: string, spec: object) => ({
+        apiVersion: 'source.toolkit.fluxcd.io/v1',
+        kind: 'OCIRepository',
+        metadata: { name: `${login}-${name}` },
+        spec: { url: registry.url('apps/web'), interval: '1h', ...spec },
+      })
+      const withLogin = (name: string) => like(name, { secretRef: { name: `${login}-${name}` } })
+      await cluster.apply(withLogin('right'))
+      await cluster.until(`ocirepository/${login}-right`, isReady())
+      for (const manifest of [withLogin('wrong'), like('anonymous', {})]) {
+        const failed = await refused(`ocirepository/${manifest.metadata.name}`, manifest)
+        expect(failed.status?.artifact).toBeUndefined()
+      }
+      expect(isReady()(await cluster.reconcile(`ocirepository/${login}-right`))).toBe(true)
+    },
+  )
 })
 
 /** Applies a source that the server refuses; returns it as it is then. */
