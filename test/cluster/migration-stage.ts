@@ -1,6 +1,7 @@
 /** A cluster that Flux's own controllers have worked on for a while: everything that leaves traces in it, and how to see them. */
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { watchObjects } from '../tools/watch.ts'
 import { type Claim, type Cluster, hasCondition, isReady, type Live, type Manifest } from './harness.ts'
 
 const group = 'kustomize.toolkit.fluxcd.io'
@@ -19,6 +20,7 @@ export function fleetFiles(namespace: string): Record<string, string> {
     'paused/a.yaml': configMap('of-paused', 'a: b'),
     'leaving/a.yaml': configMap('of-leaving', 'a: b'),
     'staying/a.yaml': configMap('of-staying', 'a: b'),
+    ...brokenFiles,
   }
   return Object.fromEntries(Object.entries(texts).map(([path, text]) => [path, text.replaceAll('$NAMESPACE', namespace)]))
 }
@@ -78,8 +80,36 @@ export function fleet(cluster: Cluster): Manifest[] {
     one('paused'),
     one('leaving'),
     one('staying', { deletionPolicy: 'Orphan' }),
-    one('broken', { path: './not-there' }),
+    ...Object.entries(brokenSpecs).map(([name, spec]) => one(`broken-${name}`, { path: './staying', ...spec })),
   ]
+}
+
+const brokenFiles = {
+  'broken/yaml/a.yaml': 'a: [b\n',
+  'broken/base/kustomization.yaml': 'resources: [none.yaml]\n',
+  'broken/refused/a.yaml': `apiVersion: v1\nkind: Service\nmetadata: {name: refused}\nspec: {ports: [{port: 99999}]}\n---\n${configMap('beside', 'a: b')}`,
+  'broken/namespace/a.yaml': 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: $NAMESPACE-none}\n',
+  'broken/kind/a.yaml': 'apiVersion: none.example.com/v1\nkind: None\nmetadata: {name: a}\n',
+  'broken/variable/a.yaml': configMap('variable', `a: "\${none}"`),
+}
+
+/** Kustomizations that cannot work, each for another reason. */
+const brokenSpecs: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  path: { path: './not-there' },
+  yaml: { path: './broken/yaml' },
+  base: { path: './broken/base' },
+  refused: { path: './broken/refused' },
+  namespace: { path: './broken/namespace', targetNamespace: undefined },
+  kind: { path: './broken/kind' },
+  variable: { path: './broken/variable', postBuild: { substitute: { some: 'other' } } },
+  dependency: { dependsOn: [{ name: 'none' }] },
+  source: { sourceRef: { kind: 'GitRepository', name: 'none' } },
+  account: { serviceAccountName: 'none' },
+  expression: { healthCheckExprs: [{ apiVersion: 'v1', kind: 'None', current: 'a ==== b' }] },
+}
+
+export function isBroken({ metadata }: Live): boolean {
+  return metadata.name.startsWith('broken-')
 }
 
 /** A source of each kind, and a Kustomization of the one that is not Git. */
@@ -192,8 +222,8 @@ export async function outcomesOf(cluster: Cluster): Promise<Record<string, objec
   for (const { metadata, spec, status = {} } of await cluster.list('kustomizations')) {
     const { inventory, lastAppliedRevision, lastAttemptedRevision, observedGeneration } = status
     const conditions = status.conditions?.map(({ type, status, reason, message }) =>
-      // How long a check took, and a path in Flux's temporary folder, are different each time.
-      [type, status, reason, status === 'True' ? message.replace(/in \S+s$/, '') : ''].join(' '),
+      // How long a check took is different each time. What failed is said in words of one's own, without Flux's temporary folder for one.
+      [type, status, reason, status === 'True' && type !== 'Stalled' ? message.replace(/in \S+s$/, '') : ''].join(' '),
     )
     const history = (status.history as { digest: string; lastReconciledStatus: string }[] | undefined)?.map(
       ({ digest, lastReconciledStatus }) => `${lastReconciledStatus} ${digest}`,
@@ -210,9 +240,22 @@ export async function outcomesOf(cluster: Cluster): Promise<Record<string, objec
 
 /** Waits until all that apply, and are not suspended, are ready (at a commit). */
 export async function untilFleetReady(cluster: Cluster, commit?: string): Promise<void> {
-  for (const { metadata, spec } of await cluster.list('kustomizations'))
-    if (metadata.name !== 'broken' && spec?.suspend !== true)
-      await cluster.until(`kustomization/${metadata.name}`, isReady(commit), { timeoutMs: 90_000 })
+  for (const { metadata, spec } of (await cluster.list('kustomizations')).filter((one) => !isBroken(one)))
+    if (spec?.suspend !== true) await cluster.until(`kustomization/${metadata.name}`, isReady(commit), { timeoutMs: 90_000 })
+}
+
+/** Waits for an Event of a Kustomization with this text: it is posted beside the work. */
+export async function untilEvent({ kubeconfig, namespace }: Cluster, name: string, text: string): Promise<void> {
+  for await (const { object } of watchObjects('events', { kubeconfig, namespace }, AbortSignal.timeout(30_000))) {
+    const { involvedObject, message } = object as unknown as RecordedEvent
+    if (involvedObject.kind === 'Kustomization' && involvedObject.name === name && message.includes(text)) return
+  }
+  throw new Error(`no Event of Kustomization ${name} says "${text}"`)
+}
+
+interface RecordedEvent {
+  readonly involvedObject: { readonly kind: string; readonly name: string }
+  readonly message: string
 }
 
 /** What a person has applied before the Kustomization was there: Flux takes over what kubectl owned. */
