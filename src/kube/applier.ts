@@ -17,6 +17,7 @@ export interface Clock {
 /** What the engine needs of the runtime's logger. */
 export interface Log {
   info(fields: object, message: string): void
+  warn(fields: object, message: string): void
 }
 
 /** An entry of `status.inventory`. Source: github.com/fluxcd/cli-utils object.ObjMetadata. */

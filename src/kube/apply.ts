@@ -33,6 +33,7 @@ import { masked, refusalText } from './refusal.ts'
 import { ServerClock } from './server-clock.ts'
 import { byRank, isCrd, type Stage, stagesOf } from './stages.ts'
 import { ApiError } from './transport.ts'
+import { withoutUnknown } from './unknown-fields.ts'
 import { type Target, Waits } from './wait.ts'
 
 export interface ApplierOptions {
@@ -66,6 +67,7 @@ export class ClusterApplier implements Applier {
   readonly #concurrency: number
   readonly #customStageKinds: ReadonlySet<string>
   readonly #migrateVersions: boolean
+  readonly #log: Log | undefined
   readonly #managed: ManagedObjects
   readonly #drift: DriftReports
   readonly #serverClock: ServerClock
@@ -78,6 +80,7 @@ export class ClusterApplier implements Applier {
     this.#concurrency = options.concurrency ?? 16
     this.#customStageKinds = options.customStageKinds ?? new Set()
     this.#migrateVersions = options.migrateVersions ?? false
+    this.#log = options.log
     this.#drift = new DriftReports(clock, options.maxDriftBackoffMs ?? 600_000)
     this.#managed = new ManagedObjects({ client, ownership: this.#ownership, clock, log: options.log, drift: this.#drift })
     this.#serverClock = new ServerClock(clock)
@@ -194,7 +197,10 @@ export class ClusterApplier implements Applier {
       const { ref, index, namespaced } = work.placed
       const body = bodies[index]
       if (!body) throw new Error(`the manifests have no body for ${displayName(ref)}`)
-      work.desired = asTyped(desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) }))
+      const desired = desiredObject(body, { namespaced, labels: this.#ownerLabels(run.owner.key) })
+      const { object, unknown } = asTyped(desired, { keepUnknown: true })
+      work.desired = object
+      work.unknownFields = unknown
     })
     const [only, another] = works
     if (only && !another && !run.options.ignore && !this.#migrateVersions && this.#needsNoDryRun(only)) return
@@ -205,7 +211,7 @@ export class ClusterApplier implements Applier {
   /** A single object of which everything is known: applying it is no more than a dry-run when it is refused. */
   #needsNoDryRun(work: Work): boolean {
     const live = work.kind.find(work.ref)?.live
-    if (!live?.fingerprint || live.needsCleanup || work.ref.kind === 'Namespace') return false
+    if (!live?.fingerprint || live.needsCleanup || work.ref.kind === 'Namespace' || work.unknownFields.length > 0) return false
     work.verdict = { action: 'update', before: live, cleanup: false }
     work.isUntried = true
     return true
@@ -219,6 +225,7 @@ export class ClusterApplier implements Applier {
       work.outcome = 'skipped'
       return
     }
+    if (work.unknownFields.length > 0) await this.#leaveOutUnknown(work, run)
     const verdict = await judge(work.body, ref, kind.find(ref), this.#judgeContext(run))
     work.verdict = verdict
     if (verdict.action === 'skip') work.outcome = 'skipped'
@@ -226,6 +233,15 @@ export class ClusterApplier implements Applier {
     if (verdict.action !== 'keep') return
     work.outcome = 'unchanged'
     this.#claim(work, verdict.answer, run)
+  }
+
+  async #leaveOutUnknown(work: Work, run: Run): Promise<void> {
+    const known = await withoutUnknown(work.body, this.#judgeContext(run))
+    if (!known) return
+    work.desired = known
+    const { namespace, name } = run.owner.key
+    const fields = { object: displayName(work.ref), fields: work.unknownFields, namespace, name }
+    this.#log?.warn(fields, 'fields that the API server does not have are left out of the object')
   }
 
   async #writeAll(works: readonly Work[], run: Run): Promise<void> {
@@ -401,6 +417,8 @@ class Work {
   readonly kind: ManagedKind
   /** What is sent; set where a request is needed. */
   desired: KubeObject | undefined
+  /** Those that the object has in Git and, as far as we know, its kind does not have. */
+  unknownFields: readonly string[] = []
   verdict: Verdict | undefined
   /** No dry-run came before the apply. */
   isUntried = false

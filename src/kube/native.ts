@@ -1,7 +1,7 @@
 /**
- * Kubernetes' own kinds take the way through their Go types before they are applied, as in Flux: fields that the type does not have are
- * dropped, those that it always writes (`resources: {}`, `strategy: {}`) are there, and those that it leaves out when empty are not. So
- * what is applied owns the same fields, whoever of the two applies it.
+ * Kubernetes' own kinds take the way through their Go types before they are applied, as in Flux: fields that the type always
+ * writes (`resources: {}`, `strategy: {}`) are there, and those that it leaves out when empty are not. So what is applied owns the same
+ * fields, whoever of the two applies it.
  * Source: github.com/fluxcd/pkg/ssa/normalize, k8s.io/apimachinery runtime.DefaultUnstructuredConverter.
  */
 import type { KubeObject } from '../api/object.ts'
@@ -11,18 +11,27 @@ type Fields = Readonly<Record<string, unknown>>
 
 const kinds: ReadonlyMap<string, number> = new Map(Object.entries(nativeTypes.kinds))
 
+/** An object as its Go type reads and writes it, without `status`. */
+export interface Typed {
+  readonly object: KubeObject
+  /** Paths of the fields that the type does not have, as `spec.template.spec.hostNetwrk`. */
+  readonly unknown: readonly string[]
+}
+
 /**
- * The object as its Go type reads and writes it, without `status`; the object itself when the kind is not one of Kubernetes' own, or when
- * a value is of another sort than the type has, which is for the API server to refuse. The argument is not changed.
+ * The object itself when the kind is not one of Kubernetes' own, or when a value is of another sort than the type has, which is for the API
+ * server to refuse. The argument is not changed.
+ * @param keepUnknown Keeps the fields that the type does not have.
  */
-export function asTyped(object: KubeObject): KubeObject {
+export function asTyped(object: KubeObject, { keepUnknown }: { readonly keepUnknown: boolean }): Typed {
   const kind = kinds.get(`${object.apiVersion}/${object.kind}`)
-  if (kind === undefined) return object
+  if (kind === undefined) return { object, unknown: [] }
   try {
-    const { status: _, ...typed } = asStruct(object, kind)
-    return typed as unknown as KubeObject
+    const reading = new Reading(keepUnknown)
+    const { status: _, ...typed } = reading.struct(object, kind)
+    return { object: typed as unknown as KubeObject, unknown: reading.unknown }
   } catch (error) {
-    if (error instanceof Misfit) return object
+    if (error instanceof Misfit) return { object, unknown: [] }
     throw error
   }
 }
@@ -30,61 +39,84 @@ export function asTyped(object: KubeObject): KubeObject {
 /** A value that does not fit its type. */
 class Misfit extends Error {}
 
-/** A struct is always written: one that is not there as one without values. */
-function asStruct(value: unknown, index: number): Record<string, unknown> {
-  if (!isAbsent(value) && !isFields(value)) throw new Misfit()
-  const written: Record<string, unknown> = {}
-  for (const [name, text] of Object.entries(nativeTypes.types[index] ?? {})) {
-    const omitsEmpty = text.startsWith('?')
-    const type = omitsEmpty ? text.slice(1) : text
-    const field = asType(value?.[name], type)
-    if (!omitsEmpty || !isEmpty(field, type)) written[name] = field
+class Reading {
+  readonly unknown: string[] = []
+  readonly #keepUnknown: boolean
+  readonly #path: string[] = []
+
+  constructor(keepUnknown: boolean) {
+    this.#keepUnknown = keepUnknown
   }
-  return written
-}
 
-/** The types are written as in test/tools/flux-controllers/normalize/types.go. */
-function asType(value: unknown, type: string): unknown {
-  const inner = type.slice(1)
-  switch (type[0]) {
-    case '*':
-      return isAbsent(value) ? null : asType(value, inner)
-    case '[':
-      return isAbsent(value) ? null : asList(value, inner)
-    case '{':
-      return isAbsent(value) ? null : asMap(value, inner)
-    case 's':
-      return isAbsent(value) ? '' : fitting(value, typeof value === 'string')
-    case 'b':
-      return isAbsent(value) ? false : fitting(value, typeof value === 'boolean')
-    case 'i':
-      return isAbsent(value) ? 0 : fitting(value, typeof value === 'bigint' || Number.isInteger(value))
-    case 'f':
-      return isAbsent(value) ? 0 : fitting(value, typeof value === 'bigint' || typeof value === 'number')
-    case 'y':
-      return asBytes(value)
-    case 'q':
-      return value ?? '0'
-    case 'o':
-      return value ?? 0
-    case 'd':
-      return value ?? '0s'
-    case 't':
-    case 'x':
-      return value ?? null
-    default:
-      return asStruct(value, Number(type))
+  /** A struct is always written: one that is not there as one without values. */
+  struct(value: unknown, index: number): Record<string, unknown> {
+    if (!isAbsent(value) && !isFields(value)) throw new Misfit()
+    const types = nativeTypes.types[index] ?? {}
+    const written: Record<string, unknown> = {}
+    for (const [name, text] of Object.entries(types)) {
+      const omitsEmpty = text.startsWith('?')
+      const type = omitsEmpty ? text.slice(1) : text
+      const field = this.#at(name, () => this.#value(value?.[name], type))
+      if (!omitsEmpty || !isEmpty(field, type)) written[name] = field
+    }
+    for (const name of Object.keys(value ?? {})) {
+      if (Object.hasOwn(types, name)) continue
+      this.unknown.push([...this.#path, name].join('.'))
+      if (this.#keepUnknown) Object.defineProperty(written, name, { value: value?.[name], enumerable: true })
+    }
+    return written
   }
-}
 
-function asList(value: unknown, type: string): unknown[] {
-  if (!Array.isArray(value)) throw new Misfit()
-  return value.map((item) => asType(item, type))
-}
+  /** The types are written as in test/tools/flux-controllers/normalize/types.go. */
+  #value(value: unknown, type: string): unknown {
+    const inner = type.slice(1)
+    switch (type[0]) {
+      case '*':
+        return isAbsent(value) ? null : this.#value(value, inner)
+      case '[':
+        return isAbsent(value) ? null : this.#list(value, inner)
+      case '{':
+        return isAbsent(value) ? null : this.#map(value, inner)
+      case 's':
+        return isAbsent(value) ? '' : fitting(value, typeof value === 'string')
+      case 'b':
+        return isAbsent(value) ? false : fitting(value, typeof value === 'boolean')
+      case 'i':
+        return isAbsent(value) ? 0 : fitting(value, typeof value === 'bigint' || Number.isInteger(value))
+      case 'f':
+        return isAbsent(value) ? 0 : fitting(value, typeof value === 'bigint' || typeof value === 'number')
+      case 'y':
+        return asBytes(value)
+      case 'q':
+        return value ?? '0'
+      case 'o':
+        return value ?? 0
+      case 'd':
+        return value ?? '0s'
+      case 't':
+      case 'x':
+        return value ?? null
+      default:
+        return this.struct(value, Number(type))
+    }
+  }
 
-function asMap(value: unknown, type: string): Fields {
-  if (!isFields(value)) throw new Misfit()
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asType(item, type)]))
+  #list(value: unknown, type: string): unknown[] {
+    if (!Array.isArray(value)) throw new Misfit()
+    return value.map((item, index) => this.#at(String(index), () => this.#value(item, type)))
+  }
+
+  #map(value: unknown, type: string): Fields {
+    if (!isFields(value)) throw new Misfit()
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.#at(key, () => this.#value(item, type))]))
+  }
+
+  #at<T>(name: string, read: () => T): T {
+    this.#path.push(name)
+    const result = read()
+    this.#path.pop()
+    return result
+  }
 }
 
 /** In base64, which Go reads with line breaks and writes without. */

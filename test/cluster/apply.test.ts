@@ -9,6 +9,7 @@ import { ApplyError } from '../../src/kube/applier.ts'
 import { type ApplierOptions, ClusterApplier } from '../../src/kube/apply.ts'
 import type { Client } from '../../src/kube/client.ts'
 import { connect } from '../../src/kube/connect.ts'
+import { withoutUnknown } from '../../src/kube/unknown-fields.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { kubectlOf } from '../tools/kubectl.ts'
 import { temporaryDirectory } from '../tools/processes.ts'
@@ -95,8 +96,9 @@ describe('applying', () => {
     expect(requests.take()).toEqual({ apply: 1 })
   })
 
-  it('drops what the type of a native kind does not have, and owns what it always writes, as Flux does', async () => {
-    const { apply } = engine('typed')
+  it('leaves out what the API server does not have, and says so; owns what native kinds always write, as Flux does', async () => {
+    const warned: object[] = []
+    const { apply } = engine('typed', newApplier({ log: { info() {}, warn: (fields) => warned.push(fields) } }))
     const metadata = { name: 'typed', namespace }
     const labels = { app: 'typed' }
     const pod = { containers: [{ name: 'a', image: 'i', env: [{ name: 'EMPTY', value: '' }] }], hostNetwrk: true }
@@ -108,6 +110,17 @@ describe('applying', () => {
     expect(entry?.fieldsV1).toMatchObject({ 'f:spec': { 'f:strategy': {} } })
     expect(JSON.stringify(entry?.fieldsV1)).not.toContain('f:value')
     expect(await apply([deployment])).toEqual([`Deployment/${namespace}/typed unchanged`])
+    const object = `Deployment/${namespace}/typed`
+    const owner = { namespace: 'flux-system', name: 'typed' }
+    expect(warned).toEqual([{ object, fields: ['spec.template.spec.hostNetwrk'], ...owner }])
+  })
+
+  it('leaves alone what the API server has, though our types may be too old for it', async () => {
+    const ownership = { fieldManager: 'kustomize-controller', group, overrideManagers: [] }
+    const of = (data: Record<string, string>) => withoutUnknown(configMap('newer', data), { client, ownership, signal })
+    expect(await of({ key: 'value' })).toBeUndefined()
+    // Another fault than a field that is not there is told when the object is judged.
+    expect(await of({ 'no valid key': 'value' })).toBeUndefined()
   })
 
   it('KUS-APL-01 F-APP-01 applies a namespace, a CRD and its custom resource in one build', async () => {
@@ -511,7 +524,7 @@ describe('with the rights of a tenant', () => {
     await kubectl('-n', name, 'create', 'rolebinding', 'tenant', '--role=tenant', `--serviceaccount=${name}:tenant`)
     const identity = { user: `system:serviceaccount:${name}:tenant`, groups: ['system:authenticated'] }
     const log: string[] = []
-    const applier = newApplier({ client: client.as(identity), log: { info: (_, message) => log.push(message) } })
+    const applier = newApplier({ client: client.as(identity), log: { info: (_, message) => log.push(message), warn() {} } })
     const { apply } = engine('tenant', applier)
     const object = { ...configMap('mine', { key: 'ours' }), metadata: { name: 'mine', namespace: name } }
     expect(await apply([object])).toEqual([`ConfigMap/${name}/mine created`])
