@@ -92,9 +92,7 @@ export async function startFlux(options: FluxOptions): Promise<Flux> {
   }
 }
 
-/**
- * Why the controllers cannot run here, or nothing. They are not built for a test, which takes minutes: see docs/operations.md.
- */
+/** Why the controllers cannot run here, or nothing. A single test does not build them: that takes minutes. */
 export async function whyNoFlux(): Promise<string | undefined> {
   for (const name of fluxControllers)
     if (!(await isBuilt(name))) return `${name} is not built: npx node test/tools/tools.ts ${fluxControllers.join(' ')}`
